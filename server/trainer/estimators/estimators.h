@@ -1,0 +1,165 @@
+// The estimator library: neural density estimators and the classifier, behind spans, vectors and
+// plain structs. Nothing above this header knows about LibTorch.
+//
+// theta is a point of the unit box [0,1]^d; the trainer maps code k to (k + U) / 1023 and back.
+// All arrays are row-major float32. A density is one over the unit box, in nats.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "common/base/result.h"
+
+namespace inferon::estimators {
+
+// A row-major matrix that somebody else owns.
+struct MatrixView {
+  const float* data = nullptr;
+  std::size_t rows = 0;
+  std::size_t columns = 0;
+  std::span<const float> Row(std::size_t i) const { return {data + i * columns, columns}; }
+};
+
+// Rows of an input that are produced on demand (from memory or from disk), so that traces can stay
+// 16-bit integers in a mapped file. Fill must be thread-safe and pure.
+struct RowSource {
+  std::size_t rows = 0;
+  std::size_t columns = 0;
+  // Writes the given rows to out, [indices.size(), columns].
+  std::function<void(std::span<const std::uint32_t> indices, float* out)> fill;
+};
+RowSource SourceOf(MatrixView matrix);  // The matrix outlives the source.
+
+// What is known at one point of a training; reported after each epoch.
+struct TrainingProgress {
+  std::uint32_t epoch = 0;        // Finished epochs.
+  std::uint32_t max_epochs = 0;
+  double training_loss = 0;       // Mean over the epoch, nats.
+  double heldout_loss = 0;        // Mean over the held-out rows, nats.
+  double rows_per_second = 0;
+};
+
+// Everything about a training that is not the architecture.
+struct TrainingOptions {
+  std::uint32_t max_epochs = 40;
+  std::uint32_t patience = 8;        // Epochs without a better held-out loss.
+  std::uint32_t batch_size = 256;
+  double learning_rate = 1e-3;       // Largest; 5 % warm-up, then cosine to 0.
+  double weight_decay = 1e-4;        // AdamW.
+  double gradient_clip = 5;          // Norm.
+  double heldout_share = 0.1;        // Last rows, after a seeded shuffle of all rows.
+  std::uint64_t seed = 0;            // Start weights, shuffles, dropout, dequantisation.
+  int threads = 1;                   // Fixed: part of what makes a training repeatable.
+  // Where checkpoints are kept (after each epoch, atomically); empty: none. A training that finds a
+  // checkpoint of the same settings there goes on from it and ends as if it had not been cut off.
+  std::filesystem::path checkpoint;
+  std::function<void(const TrainingProgress&)> progress;  // May be empty.
+  std::stop_token stop;              // kCancelled at the next batch.
+};
+
+// ---- Density estimation ------------------------------------------------------------------------
+
+// Network between the input row and the flow's context.
+enum class InputNetwork {
+  kFeatures,  // Fully connected; the input is standardised, NaN becomes 0 plus an indicator.
+  kSummary,   // Trace: strided convolutions down to at most 64 steps, then a GRU.
+};
+
+struct FlowOptions {
+  std::size_t dimension = 0;      // d, 1..64.
+  std::size_t input_columns = 0;  // Columns of the input.
+  InputNetwork input = InputNetwork::kFeatures;
+  std::uint32_t transforms = 6;
+  std::uint32_t hidden = 64;
+  std::uint32_t bins = 10;
+  std::uint32_t summaries = 16;   // Outputs of the summary network.
+};
+
+// What came out of a training.
+struct TrainingResult {
+  std::uint32_t epochs = 0;
+  double best_heldout_loss = 0;
+  std::vector<double> training_loss;  // By epoch.
+  std::vector<double> heldout_loss;   // By epoch.
+};
+
+// A conditional density q(theta | x) on the unit box. Immutable after training; const calls are
+// thread-safe.
+class DensityEstimator {
+ public:
+  virtual ~DensityEstimator() = default;
+  virtual std::size_t dimension() const = 0;
+  virtual std::size_t input_columns() const = 0;
+  virtual std::size_t weight_count() const = 0;
+  // Draws from q(theta | x) for one x ([input_columns]): [count, dimension], each in [0, 1).
+  // log_density (if not null) gets the log density of each draw. Draw i depends on (x, seed,
+  // first_draw + i) only, not on how draws are grouped into calls.
+  virtual std::vector<float> Sample(std::span<const float> x, std::size_t count, std::uint64_t seed,
+                                    std::uint64_t first_draw,
+                                    std::vector<double>* log_density) const = 0;
+  // log q(theta_i | x) for one x and many theta ([n, dimension]).
+  virtual std::vector<double> LogDensity(std::span<const float> x, MatrixView theta) const = 0;
+  // log q(theta_i | x_i) for pairs.
+  virtual std::vector<double> LogDensityPairs(const RowSource& x, MatrixView theta) const = 0;
+  // Distance of x from what the estimator was trained on: a score that is about uniform in [0,1]
+  // for training-like x (share of training rows that lie nearer to the centre, in the estimator's
+  // own standardised input or summary space).
+  virtual double OutlierScore(std::span<const float> x) const = 0;
+  // Writes weights.safetensors and returns the architecture as a JSON text for model.json.
+  virtual std::string Save(const std::filesystem::path& weights) const = 0;
+};
+
+// Trains on pairs (theta, x) of equal row count. theta_codes holds codes [rows, dimension]; each
+// epoch dequantises anew.
+struct PairData {
+  std::span<const std::uint16_t> theta_codes;  // [rows, dimension], 0..1022.
+  RowSource x;
+};
+Result<std::unique_ptr<DensityEstimator>> TrainDensityEstimator(const FlowOptions& options,
+                                                                const PairData& data,
+                                                                const TrainingOptions& training,
+                                                                TrainingResult* result);
+// Loads what Save wrote; kDataLoss when the two do not fit together.
+Result<std::unique_ptr<DensityEstimator>> LoadDensityEstimator(
+    const std::string& architecture_json, const std::filesystem::path& weights);
+
+// ---- Classification ----------------------------------------------------------------------------
+
+struct ClassifierOptions {
+  std::size_t dimension = 0;
+  std::uint32_t hidden = 128;
+  std::uint32_t blocks = 2;      // Residual blocks.
+  double dropout = 0.1;
+  std::uint32_t members = 1;     // Networks whose mean probability is taken.
+};
+
+// P(relevant | theta) on the unit box. Immutable after training; const calls are thread-safe.
+class Classifier {
+ public:
+  virtual ~Classifier() = default;
+  virtual std::size_t dimension() const = 0;
+  // Score of each row of theta ([n, dimension]); higher means more likely relevant. A row's score
+  // depends on this row only, to the last bit, not on what stands beside it.
+  virtual std::vector<float> Score(MatrixView theta) const = 0;
+  virtual std::string Save(const std::filesystem::path& weights) const = 0;
+};
+
+Result<std::unique_ptr<Classifier>> TrainClassifier(const ClassifierOptions& options,
+                                                    MatrixView theta,
+                                                    std::span<const std::uint8_t> relevant,
+                                                    const TrainingOptions& training,
+                                                    TrainingResult* result);
+Result<std::unique_ptr<Classifier>> LoadClassifier(const std::string& architecture_json,
+                                                   const std::filesystem::path& weights);
+
+// One line about the library: version, BLAS, vector level, threads; warns of a slow BLAS.
+std::string DescribeBackend();
+
+}  // namespace inferon::estimators

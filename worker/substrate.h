@@ -1,0 +1,57 @@
+// The one interface between a worker and what runs experiments: the emulator, a chip, a fake.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <stop_token>
+#include <string>
+
+#include "common/base/result.h"
+#include "common/neuron/observation.h"
+#include "common/neuron/parameters.h"
+#include "common/neuron/profile.h"
+#include "common/neuron/protocol.h"
+
+namespace inferon::worker {
+
+// The neuron that a job runs on.
+struct DeviceId {
+  std::string chip = "emulated-0";
+  std::uint32_t neuron = 0;  // 0..511
+  std::uint32_t run = 0;     // Hardware run; each has its own small drift.
+};
+
+// What a substrate is.
+struct SubstrateDescription {
+  std::string substrate;       // "emulator" or "brainscales2".
+  std::string mode;            // "emulator", "hardware", "zeromock", "simulation" or "fake".
+  std::string chip;            // Chip that it is bound to; empty: any.
+  std::string calibration_id;  // Hex SHA-256; empty: none.
+};
+
+// A run of consecutive experiments of a job. Experiment e is trial (e % trials) of set (e / trials).
+struct RunRequest {
+  Profile profile;
+  Protocol protocol;
+  DeviceId device;
+  std::uint64_t seed = 0;
+  std::uint32_t trials = 1;
+  std::uint64_t first_index = 0;    // Index, in the job, of the first experiment.
+  std::uint32_t count = 0;          // Experiments.
+  ParameterSets sets;               // Row 0 is set (first_index / trials) of the job.
+};
+
+// Seed, set index and trial decide every random number: the result depends neither on the split
+// into shards nor on the worker.
+class Substrate {
+ public:
+  virtual ~Substrate() = default;
+  virtual SubstrateDescription Describe() const = 0;
+  // Runs the experiments; kCancelled when stopped, kInvalidArgument for settings that this
+  // substrate can never run, other codes for failures that may pass. One call at a time.
+  virtual Result<ObservationBatch> Run(const RunRequest& request, std::stop_token stop) = 0;
+  // Ready to take work.
+  virtual Status Health() = 0;
+};
+
+}  // namespace inferon::worker

@@ -7,19 +7,13 @@
 #include <string>
 
 #include "common/base/result.h"
+#include "common/neuron/device.h"
 #include "common/neuron/observation.h"
 #include "common/neuron/parameters.h"
 #include "common/neuron/profile.h"
 #include "common/neuron/protocol.h"
 
 namespace inferon::worker {
-
-// The neuron that a job runs on.
-struct DeviceId {
-  std::string chip = "emulated-0";
-  std::uint32_t neuron = 0;  // 0..511
-  std::uint32_t run = 0;     // Hardware run; each has its own small drift.
-};
 
 // What a substrate is.
 struct SubstrateDescription {

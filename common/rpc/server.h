@@ -1,0 +1,46 @@
+// gRPC servers and channels of the project: limits, health, reflection, addresses.
+#pragma once
+
+#include <grpcpp/channel.h>
+#include <grpcpp/server.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/base/result.h"
+
+namespace grpc {
+class Service;
+}
+
+namespace inferon::rpc {
+
+inline constexpr int kMaxMessageBytes = 96 << 20;
+
+struct ServerOptions {
+  // "127.0.0.1:7001", "127.0.0.1:0" (any free port) or "unix:/path". Other hosts than loopback are
+  // refused: TLS is needed there.
+  std::string address = "127.0.0.1:0";
+  int max_message_bytes = kMaxMessageBytes;
+};
+
+// A running server with health and reflection.
+struct Server {
+  std::unique_ptr<grpc::Server> server;
+  std::string address;  // With the port that it got.
+};
+
+// kFailedPrecondition where the port is in use, kInvalidArgument for an address that is refused.
+Result<Server> StartServer(const ServerOptions& options,
+                           const std::vector<grpc::Service*>& services);
+
+// Channel with the same limits; connects lazily and reconnects within a second.
+std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address);
+
+// Blocks SIGTERM and SIGINT in this thread and all that it starts; call it first in main.
+void BlockStopSignals();
+// Waits for SIGTERM or SIGINT; returns its number.
+int WaitForStopSignal();
+
+}  // namespace inferon::rpc

@@ -8,7 +8,7 @@
 
 namespace inferon::rpc {
 
-// Status with the error's text; the advice stays separable (after the first ". ").
+// Status with the error's text, and ErrorInfo and RetryInfo (AIP-193) in its details.
 grpc::Status ToStatus(const Error& error);
 // Error of a failed call; `server` ("scheduler at 127.0.0.1:7001") is named where it cannot be
 // reached, with the advice to start it.

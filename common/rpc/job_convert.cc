@@ -95,9 +95,10 @@ Result<JobInfo> JobFromProto(const v1::Job& job) {
 
 Result<ResultBlock> ResultBlockFromProto(const v1::StreamResultsResponse& response,
                                          std::uint64_t expected_index) {
-  ResultBlock block{.first_index = response.first_index(),
-                    .count = response.count(),
-                    .error = response.error()};
+  ResultBlock block;
+  block.first_index = response.first_index();
+  block.count = response.count();
+  block.error = response.error();
   if (block.first_index != expected_index || block.count == 0) {
     return Fail(ErrorCode::kDataLoss,
                 fmt::format("the scheduler sent {} results from index {} where index {} was next",

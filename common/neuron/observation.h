@@ -12,6 +12,9 @@
 
 namespace inferon {
 
+// Most points of a trace: the longest recording on the finest grid (protocol.h).
+inline constexpr std::size_t kMaxPoints = 200'000;
+
 // One observation as the estimators and features see it.
 struct Observation {
   std::vector<float> trace;          // MADC counts, [points of the protocol].
@@ -41,7 +44,8 @@ Observation Extract(const ObservationBatch& batch, std::size_t i);
 
 // Observation frame (docs/formats.md): magic "INFOBS1\n", u32 header length, JSON header with
 // name, dtype, shape of each array and the provenance, then the arrays, little-endian, in order.
-// Deterministic: equal batches give equal bytes.
+// Deterministic: equal batches give equal bytes. The provenance is written with sorted keys and
+// without spaces; it is empty or a JSON object (a bug otherwise).
 std::string EncodeObservations(const ObservationBatch& batch);
 // Refuses anything malformed (wrong magic, lengths, shapes, spikes not ascending) as kDataLoss.
 Result<ObservationBatch> DecodeObservations(std::string_view frame);

@@ -14,14 +14,28 @@
 namespace inferon {
 
 // Parameters of the AdEx neuron, in the order of the arrays below.
-enum class Parameter { kGL, kVL, kVT, kDeltaT, kVR, kVTh, kA, kB, kGTauW };
+enum class Parameter { kGL, kVL, kVT, kDeltaT, kVR, kVTh, kA, kB, kGTauW };  // Also array index.
 inline constexpr int kPhysicalParameterCount = 9;
 
-// Physical value of a code: offset + slope * code (+ mismatch and jitter, in codes or relative).
+// Physical value of a code: offset + slope * code (+ mismatch, drift and jitter). Conductances
+// (g_l, a, g_tau_w) and delta_t never fall below their floor, so that code 0 is safe.
 struct CodeMap {
-  double offset = 0;  // In the unit of the parameter (nS, mV, pA; see docs/formats.md).
-  double slope = 0;   // The same unit a code.
-  double floor = 0;   // Parasitic least value, where the parameter is a conductance or a slope.
+  double offset = 0;  // In the parameter's unit: nS, mV or, for b, pA.
+  double slope = 0;   // The same unit a code; not 0.
+  double floor = 0;   // Parasitic least value; used for g_l, delta_t, a, b and g_tau_w.
+};
+
+// Form of the exponential current of slope delta_t and threshold v_t.
+enum class ExponentialForm {
+  kTextbook,     // g_l * delta_t * exp((v - v_t) / delta_t)
+  kIndependent,  // exponential_g_ns * delta_t * exp((v - v_t) / delta_t): the chip's does not
+                 // scale with the leak.
+};
+
+// What a reset does for the refractory time.
+enum class ResetForm {
+  kHold,         // The membrane is at v_r at once and stays there.
+  kConductance,  // The membrane decays towards v_r with reset_tau_us.
 };
 
 struct Profile {
@@ -32,29 +46,49 @@ struct Profile {
   std::array<double, kPhysicalParameterCount> fixed_code{};  // Codes of the fixed parameters.
   std::array<CodeMap, kPhysicalParameterCount> map{};
 
-  double capacitance_pf = 2.3;
-  double refractory_us = 0.5;
-  double stimulus_na = 10;
+  // Neuron. g_tau_w gives tau_w = adaptation_capacitance_pf / g_tau_w.
+  double capacitance_pf = 0;
+  double adaptation_capacitance_pf = 0;
+  double refractory_us = 0;
+  double stimulus_na = 0;       // Current of a protocol's step of scale 1.
+  ResetForm reset = ResetForm::kHold;
+  double reset_tau_us = 0;      // For kConductance.
+  ExponentialForm exponential = ExponentialForm::kTextbook;
+  double exponential_g_ns = 0;  // For kIndependent.
+  double exponential_limit_na = 0;  // The exponential current I saturates: I L / (I + L).
+
+  // Integration.
+  double step_us = 0;           // Fixed step.
+  double settle_us = 0;         // Time before the recording, without stimulus, from v_l.
+  double max_exponent = 0;      // (v - v_t) / delta_t is clamped to this.
 
   // Read-out: MADC counts = offset + gain * mV, clipped to [min, max], 10 bit.
   double madc_gain = 1;
   double madc_offset = 0;
   double madc_min = 0;
   double madc_max = 1023;
-  double readout_noise_counts = 0;
+  double readout_noise_counts = 0;  // Standard deviation, independent for each stored point.
 
-  // Mismatch between neurons, drift between runs, jitter of a write, membrane noise: see the .cc of
-  // the parser and docs/formats.md for the sections that fill them.
-  double mismatch_voltage_mv = 0;
-  double mismatch_relative = 0;
-  double run_drift_codes = 0;
-  double write_jitter_codes = 0;
+  // Mismatch between neurons, drift between runs, jitter of a write, membrane noise: standard
+  // deviations of normal numbers.
+  double mismatch_voltage_mv = 0;     // Of v_l, v_t, v_r and v_th.
+  double mismatch_relative = 0;       // Of g_l, delta_t, a, b, g_tau_w and the stimulus.
+  double run_drift_codes = 0;         // Of each parameter, for each run.
+  double write_jitter_codes = 0;      // Of each parameter, for each written parameter set.
   double membrane_noise_mv = 0;       // Stationary standard deviation of V on the leak alone.
   double membrane_noise_tau_us = 0;   // Correlation time of the noise current; 0 = white.
 
   std::size_t dimension() const { return free.size(); }
   std::vector<std::string> ParameterNames() const;  // Free ones, e.g. "g_l", "v_t", "delta_t".
+
+  // Physical value of a (real-valued) code, in the parameter's unit, not below its floor.
+  double Value(Parameter parameter, double code) const;
+  // MADC counts of a membrane voltage, clipped to the read-out's range; not rounded.
+  double Counts(double v_mv) const;
 };
+
+// Voltages shift by mismatch, the others scale; only the others have a floor.
+bool IsVoltage(Parameter parameter);
 
 // Name in profiles and on the command line: g_l, v_l, v_t, delta_t, v_r, v_th, a, b, g_tau_w.
 std::string_view ParameterName(Parameter parameter);
@@ -65,5 +99,10 @@ std::string_view ParameterLabel(Parameter parameter);
 // key and, where known, the line.
 Result<Profile> ParseProfile(std::string_view toml);
 Result<Profile> LoadProfile(const std::filesystem::path& path);
+
+// The profiles that the programs carry with them.
+std::vector<std::string> BuiltInProfileNames();
+// kNotFound, naming the known ones, for any other name.
+Result<Profile> BuiltInProfile(std::string_view name);
 
 }  // namespace inferon

@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
+#include <span>
 #include <string_view>
 
 #include "common/neuron/observation.h"
@@ -29,8 +30,8 @@ enum class Feature {
   kPeak,             // Mean peak voltage, counts; needs 1 spike.
   kWidth,            // Mean spike width at half height, us; needs 1 spike.
   kFastTrough,       // Mean fast trough, counts; needs 1 spike.
-  kSlowTrough,       // Mean slow trough, counts; needs 2 spikes.
-  kSlowTroughTime,   // Mean time of the slow trough as a fraction of its ISI; needs 2 spikes.
+  kSlowTrough,       // Mean slow trough, counts; needs 2 spikes with one between them.
+  kSlowTroughTime,   // Mean time of the slow trough as a fraction of its ISI; the same.
   kBaseline,         // Mean voltage before the stimulus, counts.
 };
 

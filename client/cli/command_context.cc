@@ -1,0 +1,65 @@
+#include "client/cli/command_context.h"
+
+#include <CLI/CLI.hpp>
+#include <utility>
+
+#include "client/library/cluster_file.h"
+
+namespace inferon::cli {
+namespace {
+
+// The address of one server: the option, else the field of cluster.json.
+Result<std::string> AddressOf(const std::string& option, const std::string& server,
+                              const std::filesystem::path& data,
+                              std::string client::ClusterFile::*field) {
+  if (!option.empty()) return option;
+  const Result<client::ClusterFile> cluster = client::ReadClusterFile(data);
+  const std::string advice = "Start it with 'inferon up', or give --" + server + " ADDRESS";
+  if (!cluster && cluster.error().code != ErrorCode::kNotFound) {
+    return tl::unexpected(cluster.error());
+  }
+  if (!cluster || ((*cluster).*field).empty()) {
+    return Fail(ErrorCode::kUnavailable,
+                "no " + server + " is known in the data folder " + data.string(), advice);
+  }
+  return (*cluster).*field;
+}
+
+}  // namespace
+
+CommandContext::CommandContext(const Environment& given, std::ostream& out, std::ostream& err)
+    : environment(given),
+      output{.terminal = given.terminal, .width = given.width},
+      console(out, err, output),
+      clock(given.clock),
+      stop(given.stop) {}
+
+std::filesystem::path CommandContext::DataFolder() const {
+  return global.data.empty() ? environment.default_data : std::filesystem::path(global.data);
+}
+
+Result<std::string> CommandContext::SchedulerAddress() const {
+  return AddressOf(global.scheduler, "scheduler", DataFolder(), &client::ClusterFile::scheduler);
+}
+
+Result<std::string> CommandContext::TrainerAddress() const {
+  return AddressOf(global.trainer, "trainer", DataFolder(), &client::ClusterFile::trainer);
+}
+
+Result<std::unique_ptr<rpc::SchedulerClient>> CommandContext::Scheduler() const {
+  Result<std::string> address = SchedulerAddress();
+  if (!address) return tl::unexpected(address.error());
+  return rpc::MakeSchedulerClient({.address = std::move(*address), .clock = &clock});
+}
+
+Result<std::unique_ptr<client::TrainerClient>> CommandContext::Trainer() const {
+  Result<std::string> address = TrainerAddress();
+  if (!address) return tl::unexpected(address.error());
+  return client::MakeTrainerClient({.address = std::move(*address), .clock = &clock});
+}
+
+void OnSelected(CLI::App& command, CommandContext& context, std::function<int()> run) {
+  command.callback([&context, run = std::move(run)] { context.selected = run; });
+}
+
+}  // namespace inferon::cli

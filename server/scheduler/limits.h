@@ -1,0 +1,58 @@
+// Every limit of the scheduler, with its default. Each is a flag of inferon-scheduler and is tested
+// at its edge.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+#include "server/scheduler/policy.h"
+
+namespace inferon::scheduler {
+
+// Fixed by the API (proto/inferon/v1).
+inline constexpr std::uint32_t kMaxTrials = 100'000;
+inline constexpr std::uint32_t kMaxShardSize = 10'000;
+inline constexpr std::uint32_t kDefaultShardSize = 256;
+inline constexpr std::int32_t kMaxPriority = 100;
+inline constexpr std::size_t kMaxTitleCharacters = 200;
+inline constexpr std::size_t kMaxProfileBytes = 64 << 10;
+inline constexpr std::size_t kMaxRequestIdLength = 100;
+inline constexpr std::uint32_t kMaxWanted = 16;
+inline constexpr std::size_t kMaxErrorCharacters = 2000;
+inline constexpr std::uint64_t kMaxUploadBytes = 256 << 20;
+inline constexpr std::size_t kMaxChunkBytes = 1 << 20;
+inline constexpr std::uint64_t kMaxResultBytes = 64 << 20;
+inline constexpr std::uint32_t kDefaultPageSize = 50;
+inline constexpr std::uint32_t kMaxPageSize = 1000;
+
+struct Limits {
+  // Submission.
+  std::uint64_t max_experiments_per_job = 10'000'000;
+  std::uint64_t max_shards_per_job = 100'000;
+  std::uint64_t max_queued_experiments = 20'000'000;  // Neither done nor failed, all jobs.
+  std::uint64_t max_queued_jobs = 10'000;             // Pending or running.
+  std::chrono::milliseconds queue_retry_after{5000};  // Advice with a full queue.
+
+  // Leases.
+  std::chrono::milliseconds lease_time{30'000};
+  std::chrono::milliseconds poll_interval{200};  // Between calls of a worker that wants more.
+  std::uint32_t max_leases_per_worker = 32;
+  std::uint32_t max_workers = 1000;
+  RetryLimits retry;
+
+  // Results.
+  std::uint64_t max_upload_bytes = kMaxUploadBytes;
+  std::uint32_t max_uploads = 64;                   // At the same time.
+  std::uint64_t max_result_bytes = 8 << 20;         // Of a frame in a result stream.
+  std::uint64_t segment_bytes = std::uint64_t{256} << 20;  // A segment file that is full.
+
+  // Writer and streams.
+  std::uint32_t max_waiting_writes = 1024;
+  std::uint32_t max_group = 256;         // Writes in a transaction.
+  std::uint32_t max_streams = 256;       // Watches and result streams, idle or not.
+  std::uint32_t stream_threads = 2;
+  std::uint32_t max_readers = 4;         // Reading connections.
+  std::uint32_t events_per_message = 500;
+};
+
+}  // namespace inferon::scheduler

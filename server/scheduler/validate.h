@@ -1,0 +1,34 @@
+// What the queue accepts. Pure: a refusal names the field, what is wrong and what to do.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "common/base/result.h"
+#include "server/scheduler/limits.h"
+#include "server/scheduler/types.h"
+
+namespace inferon::scheduler {
+
+// [a-z0-9][a-z0-9-]{0,62}.
+bool IsIdentifier(std::string_view text);
+// [A-Za-z0-9._-]{1,max_length}.
+bool IsToken(std::string_view text, std::size_t max_length);
+// Lower-case hex of `least` to `most` characters.
+bool IsHex(std::string_view text, std::size_t least, std::size_t most);
+bool IsKnownSubstrate(std::string_view kind);
+
+// Everything about a submission that does not depend on the state of the queue.
+Status ValidateJob(const JobRequest& request, const Limits& limits);
+
+// SHA-256 of the submission's content: title and everything that decides what is run.
+std::string ContentSha256(const JobRequest& request);
+
+// A worker's identity and what it can run.
+Status ValidateWorker(const std::string& id, const std::string& session,
+                      const Capabilities& capabilities);
+
+// At most `most` characters of UTF-8 text; malformed bytes become '?'.
+std::string Shorten(std::string_view text, std::size_t most);
+
+}  // namespace inferon::scheduler

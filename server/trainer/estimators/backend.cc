@@ -1,0 +1,103 @@
+#include "server/trainer/estimators/backend.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/mm.h>
+#include <dlfcn.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
+
+#include "common/base/clock.h"
+#include "server/trainer/estimators/estimators.h"
+#include "server/trainer/estimators/tensors.h"
+
+namespace inferon::estimators {
+namespace {
+
+constexpr std::uint32_t kFlushToZero = 0x8040;  // MXCSR: FTZ and DAZ.
+constexpr double kSlowGflops = 15;              // The reference BLAS makes about 3.
+
+void LimitBlasToOneThread() {
+  static const bool done = [] {
+    if (void* symbol = dlsym(RTLD_DEFAULT, "openblas_set_num_threads")) {
+      reinterpret_cast<void (*)(int)>(symbol)(1);
+    }
+    return true;
+  }();
+  (void)done;
+}
+
+void SetThreads(int threads) {
+  // Asked first, because a thread's own count is initialised from the process-wide one at first use.
+  if (at::get_num_threads() != threads) at::set_num_threads(threads);
+}
+
+std::string BlasName() {
+  if (void* symbol = dlsym(RTLD_DEFAULT, "openblas_get_corename")) {
+    return fmt::format("OpenBLAS ({} kernels)", reinterpret_cast<char* (*)()>(symbol)());
+  }
+  return "unknown BLAS";
+}
+
+std::string VectorLevel() {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512f")) return "AVX-512";
+  if (__builtin_cpu_supports("avx2")) return "AVX2";
+  return "SSE";
+#else
+  return "generic";
+#endif
+}
+
+// Best of some matrix products, in 10^9 operations a second.
+double MeasureGflops() {
+  constexpr std::int64_t kSize = 256;
+  const at::Tensor a = at::full({kSize, kSize}, 0.5, Floats());
+  double best = 0;
+  for (int i = 0; i < 6; ++i) {
+    const SteadyTime start = SystemClock().Now();
+    const at::Tensor product = at::mm(a, a);
+    const std::chrono::duration<double> spent = SystemClock().Now() - start;
+    best = std::max(best, 2.0 * kSize * kSize * kSize / std::max(spent.count(), 1e-9) / 1e9);
+  }
+  return best;
+}
+
+}  // namespace
+
+ComputeScope::ComputeScope(int threads) : threads_before_(at::get_num_threads()) {
+  LimitBlasToOneThread();
+  SetThreads(threads);
+#if defined(__x86_64__)
+  control_before_ = _mm_getcsr();
+  _mm_setcsr(control_before_ | kFlushToZero);
+#endif
+}
+
+ComputeScope::~ComputeScope() {
+#if defined(__x86_64__)
+  _mm_setcsr(control_before_);
+#endif
+  SetThreads(threads_before_);
+}
+
+std::string DescribeBackend() {
+  const ComputeScope scope(1);
+  const double gflops = MeasureGflops();
+  std::string text = fmt::format("LibTorch {}, {}, {:.0f} GF/s on one thread, {}, {} processors",
+                                 TORCH_VERSION, BlasName(), gflops, VectorLevel(),
+                                 std::thread::hardware_concurrency());
+  if (gflops < kSlowGflops) {
+    text += "; warning: matrix products are slow, install libopenblas0-pthread and select it with "
+            "update-alternatives";
+  }
+  return text;
+}
+
+}  // namespace inferon::estimators

@@ -1,0 +1,23 @@
+// How a thread computes while it is inside the library.
+#pragma once
+
+#include <cstdint>
+
+namespace inferon::estimators {
+
+// For its life the calling thread computes with a fixed number of threads of its own and flushes
+// denormal numbers to zero; then it is as before. BLAS stays at one thread for the whole process:
+// its pool would be shared, and spinning threads of two pools made training three times slower.
+class ComputeScope {
+ public:
+  explicit ComputeScope(int threads);
+  ~ComputeScope();
+  ComputeScope(const ComputeScope&) = delete;
+  ComputeScope& operator=(const ComputeScope&) = delete;
+
+ private:
+  int threads_before_;
+  std::uint32_t control_before_ = 0;
+};
+
+}  // namespace inferon::estimators

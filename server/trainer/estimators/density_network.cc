@@ -1,0 +1,210 @@
+#include "server/trainer/estimators/density_network.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+namespace inferon::estimators {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr int kSchema = 1;
+constexpr const char* kKind = "spline-coupling-flow";
+constexpr std::size_t kFeatureContext = 32;
+constexpr std::size_t kTraceBlocks = 16;  // Means of the trace that join the summaries as distances.
+
+std::unique_ptr<InputModule> MakeInput(const FlowOptions& options, WeightStore* store) {
+  if (options.input == InputNetwork::kSummary) {
+    return MakeSummaryModule(options.input_columns, options.summaries, store);
+  }
+  return MakeFeatureModule(2 * options.input_columns, kFeatureContext, store);
+}
+
+tl::unexpected<Error> BadArchitecture(const std::string& what) {
+  return Fail(ErrorCode::kDataLoss, "the estimator's architecture is damaged: " + what,
+              "restore model.json from a copy or train the model again");
+}
+
+// Every column exists, ascending; each layer moves at least one.
+bool MasksFit(const FlowArchitecture& architecture) {
+  if (architecture.masks.size() != architecture.options.transforms) return false;
+  return std::all_of(architecture.masks.begin(), architecture.masks.end(), [&](const auto& mask) {
+    return !mask.empty() && mask.back() < architecture.options.dimension &&
+           std::adjacent_find(mask.begin(), mask.end(), std::greater_equal<>()) == mask.end();
+  });
+}
+
+// Coarse description of a scaled trace: block means, standard deviation, extremes.
+void DescribeTrace(const float* trace, std::size_t points, float* out) {
+  for (std::size_t b = 0; b < kTraceBlocks; ++b) {
+    const std::size_t begin = b * points / kTraceBlocks;
+    const std::size_t end = std::max(begin + 1, (b + 1) * points / kTraceBlocks);
+    double sum = 0;
+    for (std::size_t i = begin; i < end; ++i) sum += trace[std::min(i, points - 1)];
+    out[b] = static_cast<float>(sum / static_cast<double>(end - begin));
+  }
+  double sum = 0, squares = 0;
+  for (std::size_t i = 0; i < points; ++i) {
+    sum += trace[i];
+    squares += double{trace[i]} * trace[i];
+  }
+  const double mean = sum / static_cast<double>(points);
+  const auto [low, high] = std::minmax_element(trace, trace + points);
+  out[kTraceBlocks] = static_cast<float>(
+      std::sqrt(std::max(0.0, squares / static_cast<double>(points) - mean * mean)));
+  out[kTraceBlocks + 1] = *low;
+  out[kTraceBlocks + 2] = *high;
+}
+
+}  // namespace
+
+std::string ToJson(const FlowArchitecture& architecture) {
+  const FlowOptions& o = architecture.options;
+  return Json{{"schema", kSchema},
+              {"kind", kKind},
+              {"dimension", o.dimension},
+              {"input", o.input == InputNetwork::kSummary ? "summary" : "features"},
+              {"input_columns", o.input_columns},
+              {"transforms", o.transforms},
+              {"hidden", o.hidden},
+              {"bins", o.bins},
+              {"summaries", o.summaries},
+              {"masks", architecture.masks}}
+      .dump();
+}
+
+Result<FlowArchitecture> ArchitectureFromJson(const std::string& text) {
+  FlowArchitecture architecture;
+  FlowOptions& o = architecture.options;
+  try {
+    const Json json = Json::parse(text);
+    if (json.at("kind") != kKind) return BadArchitecture("kind is not " + std::string(kKind));
+    if (json.at("schema") != kSchema) {
+      return BadArchitecture("schema is not " + std::to_string(kSchema));
+    }
+    const auto input = json.at("input").get<std::string>();
+    if (input != "summary" && input != "features") return BadArchitecture("input is " + input);
+    o.input = input == "summary" ? InputNetwork::kSummary : InputNetwork::kFeatures;
+    o.dimension = json.at("dimension").get<std::size_t>();
+    o.input_columns = json.at("input_columns").get<std::size_t>();
+    o.transforms = json.at("transforms").get<std::uint32_t>();
+    o.hidden = json.at("hidden").get<std::uint32_t>();
+    o.bins = json.at("bins").get<std::uint32_t>();
+    o.summaries = json.at("summaries").get<std::uint32_t>();
+    architecture.masks = json.at("masks").get<std::vector<std::vector<std::uint32_t>>>();
+  } catch (const Json::exception& e) {
+    return BadArchitecture(e.what());
+  }
+  if (auto status = CheckFlowOptions(o); !status) return BadArchitecture(status.error().message);
+  if (!MasksFit(architecture)) return BadArchitecture("masks do not fit the dimension");
+  return architecture;
+}
+
+Status CheckFlowOptions(const FlowOptions& o) {
+  const auto check = [](std::size_t value, std::size_t low, std::size_t high,
+                        const std::string& name) -> Status {
+    if (value >= low && value <= high) return {};
+    return InvalidArgument("flow option " + name + " is " + std::to_string(value),
+                           "set it to " + std::to_string(low) + ".." + std::to_string(high));
+  };
+  Status status = check(o.dimension, 1, 64, "dimension");
+  if (status) status = check(o.input_columns, 1, 1'000'000, "input_columns");
+  if (status) status = check(o.transforms, 1, 64, "transforms");
+  if (status) status = check(o.hidden, 1, 1024, "hidden");
+  if (status) status = check(o.bins, 2, kMaxBins, "bins");
+  if (status) status = check(o.summaries, 1, 1024, "summaries");
+  return status;
+}
+
+DensityNetwork::DensityNetwork(FlowArchitecture architecture, std::uint64_t seed)
+    : architecture_(std::move(architecture)),
+      store_(seed),
+      input_(MakeInput(options(), &store_)),
+      flow_(options().dimension, input_->outputs(), options().hidden, options().bins,
+            architecture_.masks, &store_) {}
+
+void DensityNetwork::FitScaling(MatrixView rows) {
+  if (summary()) {
+    trace_ = TraceScaling::Fit(rows);
+  } else {
+    features_ = FeatureScaling::Fit(rows);
+  }
+}
+
+at::Tensor DensityNetwork::Scale(const float* raw, std::size_t rows) const {
+  const std::size_t columns = options().input_columns;
+  const std::size_t width = input_->inputs();
+  const at::Tensor scaled =
+      EmptyTensor({static_cast<std::int64_t>(rows), static_cast<std::int64_t>(width)});
+  float* out = MutableData(scaled);
+  for (std::size_t i = 0; i < rows; ++i, raw += columns, out += width) {
+    if (!summary()) {
+      features_.Apply(raw, out);
+      continue;
+    }
+    trace_.Apply(raw, columns, out);
+    std::fill(out + columns, out + width, out[columns - 1]);
+  }
+  return scaled;
+}
+
+std::size_t DensityNetwork::OutlierColumns() const {
+  return summary() ? options().summaries + kTraceBlocks + 3 : features_.outputs();
+}
+
+std::vector<float> DensityNetwork::OutlierRows(const float* raw, std::size_t rows) const {
+  const std::size_t columns = options().input_columns;
+  const std::size_t width = OutlierColumns();
+  std::vector<float> out(rows * width);
+  if (!summary()) {
+    for (std::size_t i = 0; i < rows; ++i) {
+      features_.ApplyLinear(raw + i * columns, out.data() + i * width);
+    }
+    return out;
+  }
+  const at::Tensor scaled = Scale(raw, rows);
+  const at::Tensor summaries = Context(scaled).contiguous();
+  const std::size_t count = options().summaries;
+  for (std::size_t i = 0; i < rows; ++i) {
+    float* row = out.data() + i * width;
+    std::copy_n(Data(summaries) + i * count, count, row);
+    DescribeTrace(Data(scaled) + i * input_->inputs(), columns, row + count);
+    if (!std::all_of(raw + i * columns, raw + (i + 1) * columns,
+                     [](float v) { return std::isfinite(v); })) {
+      row[0] = std::numeric_limits<float>::quiet_NaN();
+    }
+  }
+  return out;
+}
+
+void DensityNetwork::Save(TensorFile* file) const {
+  store_.Save(file);
+  if (summary()) {
+    trace_.Save(file);
+  } else {
+    features_.Save(file);
+  }
+  outliers_.Save(file);
+}
+
+Status DensityNetwork::Load(const TensorFile& file) {
+  if (auto status = store_.Load(file); !status) return status;
+  if (summary()) {
+    auto trace = TraceScaling::Load(file);
+    if (!trace) return tl::unexpected(trace.error());
+    trace_ = *trace;
+  } else {
+    auto features = FeatureScaling::Load(file, options().input_columns);
+    if (!features) return tl::unexpected(features.error());
+    features_ = std::move(*features);
+  }
+  auto outliers = OutlierModel::Load(file, OutlierColumns());
+  if (!outliers) return tl::unexpected(outliers.error());
+  outliers_ = std::move(*outliers);
+  return {};
+}
+
+}  // namespace inferon::estimators

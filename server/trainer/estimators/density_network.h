@@ -1,0 +1,67 @@
+// The networks of one density estimator: scaling, input network and flow, and their architecture as
+// JSON. Shared by training, inference and storage.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "server/trainer/estimators/estimators.h"
+#include "server/trainer/estimators/flow.h"
+#include "server/trainer/estimators/input_network.h"
+#include "server/trainer/estimators/outlier.h"
+#include "server/trainer/estimators/scaling.h"
+
+namespace inferon::estimators {
+
+// What model.json keeps of an estimator.
+struct FlowArchitecture {
+  FlowOptions options;
+  std::vector<std::vector<std::uint32_t>> masks;  // Columns that each layer moves.
+};
+std::string ToJson(const FlowArchitecture& architecture);
+// kDataLoss for text that is no architecture of this library.
+Result<FlowArchitecture> ArchitectureFromJson(const std::string& text);
+// kInvalidArgument for options out of range.
+Status CheckFlowOptions(const FlowOptions& options);
+
+class DensityNetwork {
+ public:
+  DensityNetwork(FlowArchitecture architecture, std::uint64_t seed);
+
+  const FlowOptions& options() const { return architecture_.options; }
+  const CouplingFlow& flow() const { return flow_; }
+  WeightStore& store() { return store_; }
+  std::size_t weight_count() const { return store_.count(); }
+
+  // Fits the scaling; before anything below.
+  void FitScaling(MatrixView rows);
+  // Raw input rows to the input network's scaled rows.
+  at::Tensor Scale(const float* raw, std::size_t rows) const;
+  // Scaled rows [n, ...] to contexts [n, c].
+  at::Tensor Context(const at::Tensor& scaled) const { return (*input_)(scaled); }
+
+  // Columns of the space in which distances from the training data are measured, and rows of it.
+  std::size_t OutlierColumns() const;
+  std::vector<float> OutlierRows(const float* raw, std::size_t rows) const;
+  void FitOutliers(MatrixView outlier_rows) { outliers_ = OutlierModel::Fit(outlier_rows); }
+  const OutlierModel& outliers() const { return outliers_; }
+
+  std::string Architecture() const { return ToJson(architecture_); }
+  void Save(TensorFile* file) const;
+  Status Load(const TensorFile& file);
+
+ private:
+  bool summary() const { return options().input == InputNetwork::kSummary; }
+
+  FlowArchitecture architecture_;
+  WeightStore store_;
+  std::unique_ptr<InputModule> input_;
+  CouplingFlow flow_;
+  FeatureScaling features_;  // Used for InputNetwork::kFeatures.
+  TraceScaling trace_;       // Used for InputNetwork::kSummary.
+  OutlierModel outliers_;
+};
+
+}  // namespace inferon::estimators

@@ -1,0 +1,18 @@
+// A gated recurrent unit as one differentiable operation.
+#pragma once
+
+#include "server/trainer/estimators/weights.h"
+
+namespace inferon::estimators {
+
+struct Gru {
+  Linear input;       // [3 H, C], [3 H]
+  at::Tensor recurrent;  // [3 H, H]
+  at::Tensor bias;       // [H], of the new gate's recurrent part.
+  // Last state, [B, H], of a sequence [T, B, C] that starts at state 0.
+  at::Tensor operator()(const at::Tensor& sequence) const;
+};
+
+Gru MakeGru(WeightStore* store, const std::string& name, std::int64_t in, std::int64_t hidden);
+
+}  // namespace inferon::estimators

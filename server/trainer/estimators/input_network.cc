@@ -1,0 +1,133 @@
+#include "server/trainer/estimators/input_network.h"
+
+#include <ATen/ops/cat.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/relu.h>
+#include <ATen/ops/silu.h>
+
+#include <array>
+#include <cmath>
+
+#include "server/trainer/estimators/gru.h"
+
+namespace inferon::estimators {
+namespace {
+
+constexpr std::int64_t kFeatureHidden = 128;
+constexpr std::int64_t kGruHidden = 64;
+constexpr std::int64_t kHeadHidden = 128;
+constexpr std::size_t kMaxSteps = 64;
+constexpr std::size_t kConvolutions = 3;
+constexpr std::array<std::int64_t, kConvolutions> kChannels = {32, 64, 64};
+
+class FeatureModule : public InputModule {
+ public:
+  FeatureModule(std::size_t inputs, std::size_t outputs, WeightStore* store)
+      : inputs_(inputs),
+        outputs_(outputs),
+        first_(MakeLinear(store, "input.first", static_cast<std::int64_t>(inputs), kFeatureHidden)),
+        second_(MakeLinear(store, "input.second", kFeatureHidden, kFeatureHidden)),
+        last_(MakeLinear(store, "input.last", kFeatureHidden, static_cast<std::int64_t>(outputs))) {
+  }
+  std::size_t inputs() const override { return inputs_; }
+  std::size_t outputs() const override { return outputs_; }
+  at::Tensor operator()(const at::Tensor& x) const override {
+    const at::Tensor h = at::silu(first_(x));
+    return last_(h + at::silu(second_(h)));
+  }
+
+ private:
+  std::size_t inputs_;
+  std::size_t outputs_;
+  Linear first_, second_, last_;
+};
+
+// Convolution of stride s and kernel 2 s on [B, L, C]: rows are cut into patches of s points, one
+// product gives both halves of the kernel, and neighbouring patches are added. [B, L / s - 1, out].
+struct Convolution {
+  std::int64_t stride = 1;
+  std::int64_t channels = 1;
+  at::Tensor weight;  // [2 out, stride * in]
+  at::Tensor bias;    // [out]
+  at::Tensor operator()(const at::Tensor& x) const {
+    const std::int64_t patches = x.size(1) / stride;
+    const at::Tensor halves =
+        at::linear(x.reshape({x.size(0), patches, stride * x.size(2)}), weight);
+    const at::Tensor left = halves.narrow(1, 0, patches - 1).narrow(2, 0, channels);
+    const at::Tensor right = halves.narrow(1, 1, patches - 1).narrow(2, channels, channels);
+    return at::relu(left + right + bias);
+  }
+};
+
+// Points that the convolutions take for a number of steps after the last.
+std::size_t PointsFor(std::size_t steps, const std::array<std::size_t, kConvolutions>& strides) {
+  for (std::size_t i = kConvolutions; i-- > 0;) steps = strides[i] * (steps + 1);
+  return steps;
+}
+
+struct Geometry {
+  std::array<std::size_t, kConvolutions> strides;
+  std::size_t points;  // Padded.
+};
+
+Geometry GeometryFor(std::size_t points) {
+  std::array<std::size_t, kConvolutions> strides{};
+  strides.fill(1);
+  for (std::size_t i = 0; PointsFor(kMaxSteps, strides) < points; i = (i + 1) % kConvolutions) {
+    strides[i] += 1;
+  }
+  std::size_t steps = 1;
+  while (PointsFor(steps, strides) < points) ++steps;
+  return {strides, PointsFor(steps, strides)};
+}
+
+class SummaryModule : public InputModule {
+ public:
+  SummaryModule(std::size_t points, std::size_t outputs, WeightStore* store)
+      : geometry_(GeometryFor(points)), outputs_(outputs) {
+    std::int64_t in = 1;
+    for (std::size_t i = 0; i < kConvolutions; ++i) {
+      const auto stride = static_cast<std::int64_t>(geometry_.strides[i]);
+      const double bound = std::sqrt(6.0 / static_cast<double>(2 * stride * in));
+      const std::string name = "input.convolution" + std::to_string(i);
+      convolutions_[i] = {stride, kChannels[i],
+                          store->Add(name + ".weight", {2 * kChannels[i], stride * in}, bound),
+                          store->Add(name + ".bias", {kChannels[i]}, 0)};
+      in = kChannels[i];
+    }
+    gru_ = MakeGru(store, "input.gru", in, kGruHidden);
+    head_ = MakeLinear(store, "input.head", kGruHidden + 2 * in, kHeadHidden);
+    last_ = MakeLinear(store, "input.last", kHeadHidden, static_cast<std::int64_t>(outputs));
+  }
+  std::size_t inputs() const override { return geometry_.points; }
+  std::size_t outputs() const override { return outputs_; }
+  at::Tensor operator()(const at::Tensor& x) const override {
+    at::Tensor h = x.unsqueeze(2);
+    for (const Convolution& convolution : convolutions_) h = convolution(h);
+    const at::Tensor sequence = h.transpose(0, 1).contiguous();  // [T, B, C]
+    const at::Tensor pooled =
+        at::cat({gru_(sequence), sequence.mean(0), sequence.amax(0)}, 1);
+    return last_(at::silu(head_(pooled)));
+  }
+
+ private:
+  Geometry geometry_;
+  std::size_t outputs_;
+  std::array<Convolution, kConvolutions> convolutions_;
+  Gru gru_;
+  Linear head_, last_;
+};
+
+}  // namespace
+
+std::unique_ptr<InputModule> MakeFeatureModule(std::size_t inputs, std::size_t outputs,
+                                               WeightStore* store) {
+  return std::make_unique<FeatureModule>(inputs, outputs, store);
+}
+
+std::unique_ptr<InputModule> MakeSummaryModule(std::size_t points, std::size_t outputs,
+                                               WeightStore* store) {
+  return std::make_unique<SummaryModule>(points, outputs, store);
+}
+
+}  // namespace inferon::estimators

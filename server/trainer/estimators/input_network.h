@@ -1,0 +1,33 @@
+// Networks from an input row to the flow's context.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "server/trainer/estimators/estimators.h"
+#include "server/trainer/estimators/weights.h"
+
+namespace inferon::estimators {
+
+// Input rows [n, inputs()] (already scaled) to contexts [n, outputs()].
+class InputModule {
+ public:
+  virtual ~InputModule() = default;
+  virtual std::size_t inputs() const = 0;
+  virtual std::size_t outputs() const = 0;
+  virtual at::Tensor operator()(const at::Tensor& x) const = 0;
+};
+
+// Two hidden layers; inputs are the scaled features with their indicators.
+std::unique_ptr<InputModule> MakeFeatureModule(std::size_t inputs, std::size_t outputs,
+                                               WeightStore* store);
+
+// Strided convolutions down to at most 64 steps, then a GRU; the head sees the GRU's last state and
+// the mean and the largest of each channel. inputs() is the padded length: at least `points`; a
+// trace is continued by its last value.
+std::unique_ptr<InputModule> MakeSummaryModule(std::size_t points, std::size_t outputs,
+                                               WeightStore* store);
+
+}  // namespace inferon::estimators

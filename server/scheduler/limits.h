@@ -43,7 +43,7 @@ struct Limits {
   // Results.
   std::uint64_t max_upload_bytes = kMaxUploadBytes;
   std::uint32_t max_uploads = 64;                   // At the same time.
-  std::uint64_t max_result_bytes = 8 << 20;         // Of a frame in a result stream.
+  std::uint64_t max_result_bytes = 4 << 20;         // Of a frame in a result stream.
   std::uint64_t segment_bytes = std::uint64_t{256} << 20;  // A segment file that is full.
 
   // Writer and streams.

@@ -1,0 +1,158 @@
+#include "common/rpc/convert.h"
+#include "common/rpc/status.h"
+#include "inferon/v1/experiments.grpc.pb.h"
+#include "server/scheduler/convert.h"
+#include "server/scheduler/response_stream.h"
+#include "server/scheduler/services.h"
+
+namespace inferon::scheduler {
+namespace {
+
+// A stream about one job, woken by its changes.
+template <typename Response>
+class JobStream : public ResponseStream<Response> {
+ public:
+  JobStream(Core& core, StreamPump& pump, const char* method, std::string name)
+      : ResponseStream<Response>(pump, method), core_(core), name_(std::move(name)) {}
+
+ protected:
+  void Subscribe() override {
+    const Result<JobKey> key = ParseJobName(name_);
+    if (key) subscription_ = core_.changes().Subscribe(key->job, [this] { this->Wake(); });
+  }
+  void Unsubscribe() override {
+    if (subscription_ != 0) core_.changes().Unsubscribe(subscription_);
+  }
+
+  Core& core_;
+  const std::string name_;
+
+ private:
+  std::uint64_t subscription_ = 0;  // 0: none.
+};
+
+class WatchStream : public JobStream<v1::WatchJobResponse> {
+ public:
+  WatchStream(Core& core, StreamPump& pump, const v1::WatchJobRequest& request)
+      : JobStream(core, pump, "WatchJob", request.name()), after_(request.after_sequence()) {}
+
+ protected:
+  // The first message comes at once, with or without events, and shows the job as it is.
+  Result<Next> Produce(v1::WatchJobResponse& response) override {
+    if (ended_) return Next::kEnd;
+    const Result<EventPage> page = core_.ReadEvents(name_, after_);
+    if (!page) return tl::unexpected(page.error());
+    ended_ = page->ended;
+    if (page->events.empty() && begun_) return ended_ ? Next::kEnd : Next::kWait;
+    begun_ = true;
+    for (const Event& event : page->events) {
+      *response.add_events() = ToProto(event);
+      after_ = event.sequence;
+    }
+    *response.mutable_job() = ToProto(page->job);
+    return Next::kMessage;
+  }
+
+ private:
+  std::uint64_t after_;
+  bool begun_ = false;
+  bool ended_ = false;
+};
+
+class ResultStream : public JobStream<v1::StreamResultsResponse> {
+ public:
+  ResultStream(Core& core, StreamPump& pump, const v1::StreamResultsRequest& request)
+      : JobStream(core, pump, "StreamResults", request.name()),
+        next_(request.start_index()),
+        follow_(request.follow()) {}
+
+ protected:
+  Result<Next> Produce(v1::StreamResultsResponse& response) override {
+    Result<ResultPage> page = core_.ReadResults(name_, next_, follow_);
+    if (!page) return tl::unexpected(page.error());
+    if (!page->chunk) return page->ended ? Next::kEnd : Next::kWait;
+    next_ = page->chunk->first + page->chunk->count;
+    response.set_first_index(page->chunk->first);
+    response.set_count(page->chunk->count);
+    response.set_frame(std::move(page->chunk->frame));
+    response.set_error(page->chunk->error);
+    return Next::kMessage;
+  }
+
+ private:
+  std::uint64_t next_;
+  const bool follow_;
+};
+
+// Calls with one answer wait for the disk on gRPC's threads; streams may idle for hours and run on
+// the pump.
+using Base = v1::ExperimentService::WithCallbackMethod_WatchJob<
+    v1::ExperimentService::WithCallbackMethod_StreamResults<v1::ExperimentService::Service>>;
+
+class ExperimentServiceImpl : public Base {
+ public:
+  ExperimentServiceImpl(Core& core, StreamPump& pump) : core_(core), pump_(pump) {}
+
+  grpc::Status CreateJob(grpc::ServerContext*, const v1::CreateJobRequest* request,
+                         v1::CreateJobResponse* response) override {
+    return rpc::Guard("CreateJob", [&] {
+      const Result<JobRequest> decoded = FromProto(*request);
+      if (!decoded) return rpc::ToStatus(decoded.error());
+      return Answer(core_.CreateJob(*decoded), response);
+    });
+  }
+
+  grpc::Status GetJob(grpc::ServerContext*, const v1::GetJobRequest* request,
+                      v1::GetJobResponse* response) override {
+    return rpc::Guard("GetJob", [&] { return Answer(core_.GetJob(request->name()), response); });
+  }
+
+  grpc::Status ListJobs(grpc::ServerContext*, const v1::ListJobsRequest* request,
+                        v1::ListJobsResponse* response) override {
+    return rpc::Guard("ListJobs", [&] {
+      const Result<std::string> project = ProjectFromParent(request->parent());
+      if (!project) return rpc::ToStatus(project.error());
+      const Result<JobPage> page =
+          core_.ListJobs(*project, request->page_size(), request->page_token());
+      if (!page) return rpc::ToStatus(page.error());
+      for (const Job& job : page->jobs) *response->add_jobs() = ToProto(job);
+      response->set_next_page_token(page->next_page_token);
+      return grpc::Status::OK;
+    });
+  }
+
+  grpc::Status CancelJob(grpc::ServerContext*, const v1::CancelJobRequest* request,
+                         v1::CancelJobResponse* response) override {
+    return rpc::Guard("CancelJob",
+                      [&] { return Answer(core_.CancelJob(request->name()), response); });
+  }
+
+  grpc::ServerWriteReactor<v1::WatchJobResponse>* WatchJob(
+      grpc::CallbackServerContext*, const v1::WatchJobRequest* request) override {
+    return WatchStream::Open(std::make_shared<WatchStream>(core_, pump_, *request));
+  }
+
+  grpc::ServerWriteReactor<v1::StreamResultsResponse>* StreamResults(
+      grpc::CallbackServerContext*, const v1::StreamResultsRequest* request) override {
+    return ResultStream::Open(std::make_shared<ResultStream>(core_, pump_, *request));
+  }
+
+ private:
+  template <typename Response>
+  static grpc::Status Answer(const Result<Job>& job, Response* response) {
+    if (!job) return rpc::ToStatus(job.error());
+    *response->mutable_job() = ToProto(*job);
+    return grpc::Status::OK;
+  }
+
+  Core& core_;
+  StreamPump& pump_;
+};
+
+}  // namespace
+
+std::unique_ptr<grpc::Service> MakeExperimentService(Core& core, StreamPump& pump) {
+  return std::make_unique<ExperimentServiceImpl>(core, pump);
+}
+
+}  // namespace inferon::scheduler

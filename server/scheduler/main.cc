@@ -1,0 +1,162 @@
+// inferon-scheduler: the queue of experiments as a server.
+#include <CLI/CLI.hpp>
+#include <spdlog/spdlog.h>
+
+#include <cstdio>
+
+#include "common/base/files.h"
+#include "common/base/log.h"
+#include "common/rpc/server.h"
+#include "server/scheduler/scheduler_server.h"
+
+namespace inferon::scheduler {
+namespace {
+
+// Exit codes: docs/user-guide.md.
+constexpr int kExitInternal = 1;
+constexpr int kExitUsage = 2;
+constexpr int kExitRefused = 4;
+
+struct Flags {
+  SchedulerOptions options;
+  std::string address_file;
+  std::string log_level = "info";
+};
+
+// An option in seconds for a limit in milliseconds.
+void AddSeconds(CLI::App& app, const std::string& name, std::chrono::milliseconds& value,
+                double least, double most, const std::string& help) {
+  const double standard = std::chrono::duration<double>(value).count();
+  app.add_option_function<double>(
+         name,
+         [&value](double seconds) {
+           value = std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000 + 0.5));
+         },
+         help)
+      ->check(CLI::Range(least, most))
+      ->type_name("SECONDS")
+      ->default_str(fmt::format("{}", standard));
+}
+
+template <typename T>
+void AddCount(CLI::App& app, const std::string& name, T& value, T least, T most,
+              const std::string& help) {
+  app.add_option(name, value, help)->check(CLI::Range(least, most))->capture_default_str();
+}
+
+void AddQueueLimits(CLI::App& app, Limits& limits) {
+  AddCount<std::uint64_t>(app, "--max-experiments-per-job", limits.max_experiments_per_job, 1,
+                          1'000'000'000, "Experiments in one job");
+  AddCount<std::uint64_t>(app, "--max-shards-per-job", limits.max_shards_per_job, 1, 1'000'000,
+                          "Shards in one job");
+  AddCount<std::uint64_t>(app, "--max-queued-experiments", limits.max_queued_experiments, 1,
+                          10'000'000'000, "Experiments that wait or run, all jobs together");
+  AddCount<std::uint64_t>(app, "--max-queued-jobs", limits.max_queued_jobs, 1, 1'000'000,
+                          "Jobs that wait or run");
+  AddSeconds(app, "--queue-retry-seconds", limits.queue_retry_after, 0.1, 3600,
+             "Advice to a client whose job does not fit in the queue");
+}
+
+void AddLeaseLimits(CLI::App& app, Limits& limits) {
+  AddSeconds(app, "--lease-seconds", limits.lease_time, 0.1, 3600,
+             "Life of a lease without a heartbeat");
+  AddSeconds(app, "--poll-seconds", limits.poll_interval, 0.01, 60,
+             "Time between the calls of a worker that waits for work");
+  AddCount<std::uint32_t>(app, "--max-leases-per-worker", limits.max_leases_per_worker, 1, 1000,
+                          "Shards that one worker holds");
+  AddCount<std::uint32_t>(app, "--max-workers", limits.max_workers, 1, 100'000,
+                          "Worker ids that are known");
+  AddCount<std::uint32_t>(app, "--max-attempts", limits.retry.max_attempts, 1, 100,
+                          "Attempts before a failing shard is split or given up");
+  AddSeconds(app, "--backoff-seconds", limits.retry.first_backoff, 0, 3600,
+             "Back-off after the first failure; doubles with each");
+  AddSeconds(app, "--max-backoff-seconds", limits.retry.max_backoff, 0, 86'400,
+             "Longest back-off");
+}
+
+void AddTrafficLimits(CLI::App& app, SchedulerOptions& options) {
+  Limits& limits = options.limits;
+  AddCount<std::uint64_t>(app, "--max-upload-bytes", limits.max_upload_bytes, 1024,
+                          kMaxUploadBytes, "Bytes of a shard's results");
+  AddCount<std::uint32_t>(app, "--max-uploads", limits.max_uploads, 1, 10'000,
+                          "Uploads at the same time");
+  AddCount<std::uint64_t>(app, "--max-result-bytes", limits.max_result_bytes, 1024,
+                          kMaxResultBytes, "Bytes of results in one message of a stream");
+  AddCount<std::uint64_t>(app, "--segment-bytes", limits.segment_bytes, 1024,
+                          std::uint64_t{1} << 40, "Size from which a segment file is full");
+  AddCount<std::uint32_t>(app, "--max-waiting-writes", limits.max_waiting_writes, 1, 100'000,
+                          "Changes that wait for the disk");
+  AddCount<std::uint32_t>(app, "--max-group", limits.max_group, 1, 10'000,
+                          "Changes in one transaction");
+  AddCount<std::uint32_t>(app, "--max-streams", limits.max_streams, 1, 100'000,
+                          "Watches and result streams at the same time");
+  AddCount<std::uint32_t>(app, "--stream-threads", limits.stream_threads, 1, 256,
+                          "Threads that serve the streams");
+  AddCount<std::uint32_t>(app, "--max-readers", limits.max_readers, 1, 256,
+                          "Reading connections to the database");
+  AddCount<std::uint32_t>(app, "--events-per-message", limits.events_per_message, 1, 100'000,
+                          "Events in one message of a watch");
+  AddSeconds(app, "--stop-seconds", options.stop_time, 0, 3600,
+             "Time that calls under way have to finish after SIGTERM");
+}
+
+int ExitCodeOf(const Error& error) {
+  switch (error.code) {
+    case ErrorCode::kInvalidArgument: return kExitUsage;
+    case ErrorCode::kFailedPrecondition: return kExitRefused;
+    default: return kExitInternal;
+  }
+}
+
+int Serve(const Flags& flags) {
+  Result<std::unique_ptr<SchedulerServer>> server = StartScheduler(flags.options);
+  if (!server) {
+    spdlog::error("{}", server.error().Text());
+    return ExitCodeOf(server.error());
+  }
+  if (!flags.address_file.empty()) WriteFileAtomically(flags.address_file, (*server)->address());
+  spdlog::info("listening on {}, data in {}", (*server)->address(), flags.options.folder.string());
+  const int signal = rpc::WaitForStopSignal();
+  spdlog::info("stopping after signal {}", signal);
+  server->reset();
+  spdlog::info("stopped");
+  return 0;
+}
+
+int Main(int argc, char** argv) {
+  rpc::BlockStopSignals();
+  Flags flags;
+  CLI::App app("Queue of experiments: takes jobs, leases shards to workers, keeps results.",
+               "inferon-scheduler");
+  app.set_version_flag("--version", INFERON_VERSION);
+  app.add_option("--data", flags.options.folder, "Data folder; made where it is missing")
+      ->required();
+  app.add_option("--listen", flags.options.address,
+                 "HOST:PORT on the loopback (port 0: any free one) or unix:/PATH")
+      ->required();
+  app.add_option("--address-file", flags.address_file,
+                 "File for the address, written once the server is ready");
+  app.add_option("--log-level", flags.log_level, "debug, info, warn or error")
+      ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
+      ->capture_default_str();
+  AddQueueLimits(app, flags.options.limits);
+  AddLeaseLimits(app, flags.options.limits);
+  AddTrafficLimits(app, flags.options);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kExitUsage;
+  }
+  SetUpLogging("scheduler", flags.log_level);
+  try {
+    return Serve(flags);
+  } catch (const std::exception& error) {
+    spdlog::error("{}", error.what());
+    return kExitInternal;
+  }
+}
+
+}  // namespace
+}  // namespace inferon::scheduler
+
+int main(int argc, char** argv) { return inferon::scheduler::Main(argc, argv); }

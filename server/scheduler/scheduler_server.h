@@ -1,0 +1,34 @@
+// The whole scheduler in one object: core, clock tick, streams, services, port.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "common/base/clock.h"
+#include "common/base/result.h"
+#include "server/scheduler/limits.h"
+
+namespace inferon::scheduler {
+
+struct SchedulerOptions {
+  std::filesystem::path folder;            // Data folder; made where it is missing.
+  std::string address = "127.0.0.1:0";
+  Limits limits;
+  std::chrono::milliseconds stop_time{5000};  // Calls under way have this long to finish.
+  Clock* clock = &SystemClock();           // Not owned.
+};
+
+// A running scheduler; the destructor stops it: streams are ended, calls under way finish (or are
+// cancelled after stop_time), what is queued is written.
+class SchedulerServer {
+ public:
+  virtual ~SchedulerServer() = default;
+  virtual const std::string& address() const = 0;
+};
+
+// kFailedPrecondition where folder or port are taken or the schema is newer; kInvalidArgument for
+// an address that is refused.
+Result<std::unique_ptr<SchedulerServer>> StartScheduler(const SchedulerOptions& options);
+
+}  // namespace inferon::scheduler

@@ -1,0 +1,61 @@
+// The models on disk: one folder each, immutable once it is there.
+//
+// DATA/models/<id>/: model.json, weights.safetensors, classifier.safetensors.
+#pragma once
+
+#include <filesystem>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "common/base/result.h"
+#include "server/trainer/estimator_factory.h"
+#include "server/trainer/registry/model_record.h"
+#include "server/trainer/registry/support.h"
+
+namespace inferon::trainer {
+
+// A model ready to answer. Immutable, thread-safe.
+struct LoadedModel {
+  ModelRecord record;
+  std::unique_ptr<estimators::DensityEstimator> estimator;
+  std::unique_ptr<estimators::Classifier> classifier;
+
+  Support PriorSupport() const { return {*classifier, record.classifier.threshold}; }
+  std::size_t dimension() const { return record.parameters.size(); }
+};
+
+// Thread-safe.
+class Registry {
+ public:
+  // `capacity` models at most are kept in memory. The factory outlives the registry.
+  Registry(std::filesystem::path folder, EstimatorFactory& factory, std::size_t capacity = 4);
+
+  bool Exists(const std::string& id) const;
+  // Newest first, then by id. A damaged model is left out and logged.
+  std::vector<ModelRecord> List() const;
+  // kNotFound where there is none.
+  Result<ModelRecord> Get(const std::string& id) const;
+  // Loads a model (the newest where id is empty), or takes it from memory: a query may still hold
+  // it when it makes room for another, hence the shared pointer. kFailedPrecondition without any
+  // model; kDataLoss where a file is not the one of model.json.
+  Result<std::shared_ptr<const LoadedModel>> Load(const std::string& id);
+  // Writes a model and makes it visible at once; fills in the record's hashes. A model of this id
+  // that exists stays as it is.
+  void Add(ModelRecord record, const estimators::DensityEstimator& estimator,
+           const std::filesystem::path& classifier_weights);
+
+ private:
+  Result<std::shared_ptr<const LoadedModel>> ReadFromDisk(const ModelRecord& record);
+
+  const std::filesystem::path folder_;
+  EstimatorFactory& factory_;
+  const std::size_t capacity_;
+  mutable std::mutex mu_;
+  std::list<std::shared_ptr<const LoadedModel>> recent_;  // Guarded by mu_; last used first.
+};
+
+}  // namespace inferon::trainer

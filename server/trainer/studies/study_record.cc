@@ -1,0 +1,143 @@
+#include "server/trainer/studies/study_record.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+
+namespace inferon::trainer {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::array kStateNames = {"running", "succeeded", "failed", "cancelled"};
+
+json TimeJson(const std::optional<WallTime>& time) {
+  if (!time) return nullptr;
+  return std::chrono::duration_cast<std::chrono::microseconds>(time->time_since_epoch()).count();
+}
+
+std::optional<WallTime> TimeFrom(const json& j) {
+  if (j.is_null()) return std::nullopt;
+  return WallTime(std::chrono::microseconds(j.get<std::int64_t>()));
+}
+
+json StepJson(const StepRecord& step) {
+  return {{"id", step.id},
+          {"title", step.title},
+          {"done", step.done},
+          {"total", step.total},
+          {"unit", step.unit},
+          {"start_time_us", TimeJson(step.start_time)},
+          {"end_time_us", TimeJson(step.end_time)},
+          {"note", step.note}};
+}
+
+StepRecord StepFrom(const json& j) {
+  StepRecord step;
+  j.at("id").get_to(step.id);
+  j.at("title").get_to(step.title);
+  j.at("done").get_to(step.done);
+  j.at("total").get_to(step.total);
+  j.at("unit").get_to(step.unit);
+  step.start_time = TimeFrom(j.at("start_time_us"));
+  step.end_time = TimeFrom(j.at("end_time_us"));
+  j.at("note").get_to(step.note);
+  return step;
+}
+
+StudyState StateFrom(const std::string& name) {
+  for (std::size_t i = 0; i < kStateNames.size(); ++i) {
+    if (name == kStateNames[i]) return static_cast<StudyState>(i);
+  }
+  throw json::other_error::create(501, "unknown state " + name, nullptr);
+}
+
+StudyRecord RecordFrom(const json& j) {
+  StudyRecord record;
+  j.at("id").get_to(record.id);
+  record.state = StateFrom(j.at("state").get<std::string>());
+  record.spec = StudySpecFromJson(j.at("spec"));
+  for (const json& step : j.at("steps")) record.steps.push_back(StepFrom(step));
+  j.at("tasks_done").get_to(record.tasks_done);
+  j.at("jobs").get_to(record.jobs);
+  j.at("jobs_cancelled").get_to(record.jobs_cancelled);
+  record.create_time = *TimeFrom(j.at("create_time_us"));
+  record.end_time = TimeFrom(j.at("end_time_us"));
+  j.at("active_seconds").get_to(record.active_seconds);
+  j.at("error").get_to(record.error);
+  j.at("models").get_to(record.models);
+  j.at("revision_limit").get_to(record.revision);
+  return record;
+}
+
+}  // namespace
+
+StepRecord* StudyRecord::FindStep(const std::string& step) {
+  const auto found = std::find_if(steps.begin(), steps.end(),
+                                  [&](const StepRecord& s) { return s.id == step; });
+  return found == steps.end() ? nullptr : &*found;
+}
+
+const StepRecord* StudyRecord::FindStep(const std::string& step) const {
+  return const_cast<StudyRecord*>(this)->FindStep(step);
+}
+
+StudyRecord MakeStudyRecord(const std::string& id, const StudySpec& spec, WallTime now) {
+  StudyRecord record{.id = id, .spec = spec, .create_time = now, .revision = 1};
+  const auto add = [&](const char* step, const char* title, std::uint64_t total, const char* unit) {
+    record.steps.push_back({.id = step, .title = title, .total = total, .unit = unit});
+  };
+  add("uniform", "Uniform round", spec.uniform_count, "experiments");
+  add("calibration", "Calibration round", spec.calibration_count, "experiments");
+  add("audit", "Audit round", spec.audit_count, "experiments");
+  add("classifier", "Classifier", 0, "epochs");
+  add("constrained", "Constrained round", spec.constrained_count, "experiments");
+  add("validation", "Validation round", spec.validation_count, "experiments");
+  add("features", "Density estimator on features", spec.features_estimator.max_epochs, "epochs");
+  add("summary", "Density estimator on traces", spec.summary_estimator.max_epochs, "epochs");
+  add("target", "Target observation", spec.target_trials, "experiments");
+  add("posterior", "Posterior draws", 0, "draws");
+  add("check", "Posterior predictive check", 0, "experiments");
+  add("diagnostics", "Calibration of the posteriors", 0, "observations");
+  add("report", "Report", 0, "numbers");
+  return record;
+}
+
+std::string StudyJson(const StudyRecord& record, std::uint64_t revision_limit) {
+  json steps = json::array();
+  for (const StepRecord& step : record.steps) steps.push_back(StepJson(step));
+  const json j = {{"schema", kStudySchema},
+                  {"id", record.id},
+                  {"state", kStateNames[static_cast<std::size_t>(record.state)]},
+                  {"spec", ToJson(record.spec)},
+                  {"steps", steps},
+                  {"tasks_done", record.tasks_done},
+                  {"jobs", record.jobs},
+                  {"jobs_cancelled", record.jobs_cancelled},
+                  {"create_time_us", TimeJson(record.create_time)},
+                  {"end_time_us", TimeJson(record.end_time)},
+                  {"active_seconds", record.active_seconds},
+                  {"error", record.error},
+                  {"models", record.models},
+                  {"revision_limit", revision_limit}};
+  return j.dump(1, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
+Result<StudyRecord> StudyFromJson(const std::string& text) {
+  const json j = json::parse(text, nullptr, false);
+  if (!j.is_object() || j.value("schema", json()) != json(kStudySchema)) {
+    return Fail(ErrorCode::kDataLoss,
+                fmt::format("study.json is damaged or not of schema version {}", kStudySchema),
+                "Restore the study's folder or remove it");
+  }
+  try {
+    return RecordFrom(j);
+  } catch (const json::exception& e) {
+    return Fail(ErrorCode::kDataLoss, fmt::format("study.json is damaged: {}", e.what()),
+                "Restore the study's folder or remove it");
+  }
+}
+
+}  // namespace inferon::trainer

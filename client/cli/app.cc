@@ -36,7 +36,6 @@ void AddCommands(CLI::App& app, CommandContext& context) {
   AddClusterCommands(app, context);
   AddJobCommands(app, context);
   AddWorkerCommands(app, context);
-  AddRecordingCommands(app, context);
 }
 
 // The innermost command that was recognised.

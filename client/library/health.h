@@ -1,0 +1,18 @@
+// Is a server there and ready?
+#pragma once
+
+#include <chrono>
+#include <stop_token>
+#include <string>
+
+#include "common/base/result.h"
+
+namespace inferon::client {
+
+// Asks the server's health service (grpc.health.v1) once. kUnavailable or kDeadlineExceeded where
+// nobody answers, kFailedPrecondition where the server says that it does not serve. `server` names
+// it in messages ("scheduler").
+Status CheckHealth(const std::string& server, const std::string& address,
+                   std::chrono::milliseconds timeout, std::stop_token stop = {});
+
+}  // namespace inferon::client

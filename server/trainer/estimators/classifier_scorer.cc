@@ -13,12 +13,16 @@ constexpr std::size_t kLanes = 16;  // Rows that are computed side by side.
 constexpr std::size_t kGroup = 8;   // Outputs that are accumulated side by side.
 constexpr float kSmall = 0.02f;     // c of the expansion.
 
-// One value of kLanes rows.
 typedef float Lanes __attribute__((vector_size(kLanes * sizeof(float))));
 
-INFERON_INLINE void Relu(Lanes* v) {
+// One value of kLanes rows. The alignment is that of the widest clone, whatever the build's is.
+struct alignas(kLanes * sizeof(float)) Cell {
+  Lanes lanes;
+};
+
+INFERON_INLINE void Relu(Cell* cell) {
   const Lanes zero{};
-  *v = *v > zero ? *v : zero;
+  cell->lanes = cell->lanes > zero ? cell->lanes : zero;
 }
 
 }  // namespace
@@ -27,23 +31,23 @@ INFERON_INLINE void Relu(Lanes* v) {
 struct ScorerKernel {
   using Layer = ResidualScorer::Layer;
 
-  INFERON_INLINE static void Apply(const Layer& layer, const Lanes* in, Lanes* out) {
+  INFERON_INLINE static void Apply(const Layer& layer, const Cell* in, Cell* out) {
     const float* weights = layer.weights.data();
     for (std::size_t g = 0; g < layer.groups; ++g) {
       Lanes sum[kGroup];
       for (std::size_t j = 0; j < kGroup; ++j) sum[j] = Lanes{} + layer.bias[g * kGroup + j];
       for (std::size_t i = 0; i < layer.inputs; ++i, weights += kGroup) {
-        const Lanes x = in[i];
+        const Lanes x = in[i].lanes;
         for (std::size_t j = 0; j < kGroup; ++j) sum[j] += weights[j] * x;
       }
-      for (std::size_t j = 0; j < kGroup; ++j) out[g * kGroup + j] = sum[j];
+      for (std::size_t j = 0; j < kGroup; ++j) out[g * kGroup + j].lanes = sum[j];
     }
   }
 
   // in: expanded rows; h and inner: room for the widest layer. Returns the logits in *logit.
   INFERON_VECTOR_CLONES
-  static void Logits(const Layer* layers, std::size_t blocks, const Lanes* in, Lanes* h,
-                     Lanes* inner, Lanes* change, Lanes* logit) {
+  static void Logits(const Layer* layers, std::size_t blocks, const Cell* in, Cell* h,
+                     Cell* inner, Cell* change, Cell* logit) {
     const std::size_t width = layers[0].groups * kGroup;
     Apply(layers[0], in, h);
     for (std::size_t i = 0; i < width; ++i) Relu(&h[i]);
@@ -52,7 +56,7 @@ struct ScorerKernel {
       for (std::size_t i = 0; i < width; ++i) Relu(&inner[i]);
       Apply(layers[2 + 2 * b], inner, change);
       for (std::size_t i = 0; i < width; ++i) {
-        h[i] += change[i];
+        h[i].lanes += change[i].lanes;
         Relu(&h[i]);
       }
     }
@@ -64,20 +68,20 @@ struct ScorerKernel {
     const auto& layers = scorer.layers_;
     const std::size_t inputs = layers[0].inputs;
     const std::size_t width = layers[0].groups * kGroup;
-    std::vector<Lanes> room(inputs + 3 * width);
-    Lanes* in = room.data();
-    Lanes* h = in + inputs;
+    std::vector<Cell> room(inputs + 3 * width);
+    Cell* in = room.data();
+    Cell* h = in + inputs;
     std::vector<float> expanded(inputs);
     for (std::size_t at = 0; at < theta.rows; at += kLanes) {
       const std::size_t n = std::min(kLanes, theta.rows - at);
       for (std::size_t lane = 0; lane < kLanes; ++lane) {
         ExpandTheta(theta.data + (at + std::min(lane, n - 1)) * theta.columns, scorer.dimension_,
                     expanded.data());
-        for (std::size_t i = 0; i < inputs; ++i) in[i][lane] = expanded[i];
+        for (std::size_t i = 0; i < inputs; ++i) in[i].lanes[lane] = expanded[i];
       }
-      Lanes logit;
+      Cell logit;
       Logits(layers.data(), (layers.size() - 2) / 2, in, h, h + width, h + 2 * width, &logit);
-      for (std::size_t lane = 0; lane < n; ++lane) out[at + lane] += FastSigmoid(logit[lane]);
+      for (std::size_t lane = 0; lane < n; ++lane) out[at + lane] += FastSigmoid(logit.lanes[lane]);
     }
   }
 };

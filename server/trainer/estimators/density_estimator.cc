@@ -1,5 +1,4 @@
 // Training, inference and storage of the conditional density.
-#include <ATen/ops/mean.h>
 #include <ATen/ops/sum.h>
 
 #include <algorithm>
@@ -19,6 +18,7 @@ namespace inferon::estimators {
 namespace {
 
 constexpr std::size_t kTile = 256;  // Rows that are always computed together.
+constexpr std::size_t kTraceRows = 64;  // As many traces through the convolutions as fit the cache.
 constexpr std::uint16_t kLargestCode = 1022;
 constexpr float kCodes = 1023;
 constexpr std::size_t kScalingRows = 100'000;     // At most, of features.
@@ -139,15 +139,24 @@ class FlowEstimator : public DensityEstimator {
 class FlowTrainee : public Trainee {
  public:
   FlowTrainee(DensityNetwork& network, const PairData& data, std::uint64_t seed)
-      : network_(network), data_(data), key_(StreamKey(seed, "dequantise")) {}
+      : network_(network),
+        data_(data),
+        key_(StreamKey(seed, "dequantise")),
+        most_(network.options().input == InputNetwork::kSummary ? kTraceRows : kTile) {}
 
   const std::vector<WeightSpan>& Weights() override { return network_.store().Spans(); }
 
   double Step(std::span<const std::uint32_t> rows, std::uint32_t epoch) override {
     network_.store().ZeroGradients();
-    const at::Tensor loss = -LogDensity(rows, epoch).mean();
-    loss.backward();
-    return loss.item<double>();
+    const double scale = -1.0 / static_cast<double>(rows.size());
+    double total = 0;
+    for (std::size_t at = 0; at < rows.size(); at += most_) {
+      const auto part = rows.subspan(at, std::min(most_, rows.size() - at));
+      const at::Tensor loss = LogDensity(part, epoch).sum() * scale;
+      loss.backward();
+      total += loss.item<double>();
+    }
+    return total;
   }
 
   double HeldoutLoss(std::span<const std::uint32_t> rows) override {
@@ -174,7 +183,8 @@ class FlowTrainee : public Trainee {
 
   DensityNetwork& network_;
   const PairData& data_;
-  PhiloxKey key_;
+  const PhiloxKey key_;
+  const std::size_t most_;  // Rows whose gradient is computed at once.
   std::vector<float> raw_;
 };
 

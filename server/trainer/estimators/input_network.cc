@@ -1,13 +1,11 @@
 #include "server/trainer/estimators/input_network.h"
 
 #include <ATen/ops/cat.h>
-#include <ATen/ops/linear.h>
-#include <ATen/ops/relu.h>
 #include <ATen/ops/silu.h>
 
 #include <array>
-#include <cmath>
 
+#include "server/trainer/estimators/convolution.h"
 #include "server/trainer/estimators/gru.h"
 
 namespace inferon::estimators {
@@ -42,23 +40,6 @@ class FeatureModule : public InputModule {
   Linear first_, second_, last_;
 };
 
-// Convolution of stride s and kernel 2 s on [B, L, C]: rows are cut into patches of s points, one
-// product gives both halves of the kernel, and neighbouring patches are added. [B, L / s - 1, out].
-struct Convolution {
-  std::int64_t stride = 1;
-  std::int64_t channels = 1;
-  at::Tensor weight;  // [2 out, stride * in]
-  at::Tensor bias;    // [out]
-  at::Tensor operator()(const at::Tensor& x) const {
-    const std::int64_t patches = x.size(1) / stride;
-    const at::Tensor halves =
-        at::linear(x.reshape({x.size(0), patches, stride * x.size(2)}), weight);
-    const at::Tensor left = halves.narrow(1, 0, patches - 1).narrow(2, 0, channels);
-    const at::Tensor right = halves.narrow(1, 1, patches - 1).narrow(2, channels, channels);
-    return at::relu(left + right + bias);
-  }
-};
-
 // Points that the convolutions take for a number of steps after the last.
 std::size_t PointsFor(std::size_t steps, const std::array<std::size_t, kConvolutions>& strides) {
   for (std::size_t i = kConvolutions; i-- > 0;) steps = strides[i] * (steps + 1);
@@ -87,12 +68,9 @@ class SummaryModule : public InputModule {
       : geometry_(GeometryFor(points)), outputs_(outputs) {
     std::int64_t in = 1;
     for (std::size_t i = 0; i < kConvolutions; ++i) {
-      const auto stride = static_cast<std::int64_t>(geometry_.strides[i]);
-      const double bound = std::sqrt(6.0 / static_cast<double>(2 * stride * in));
       const std::string name = "input.convolution" + std::to_string(i);
-      convolutions_[i] = {stride, kChannels[i],
-                          store->Add(name + ".weight", {2 * kChannels[i], stride * in}, bound),
-                          store->Add(name + ".bias", {kChannels[i]}, 0)};
+      convolutions_[i] = MakeConvolution(
+          store, name, static_cast<std::int64_t>(geometry_.strides[i]), in, kChannels[i]);
       in = kChannels[i];
     }
     gru_ = MakeGru(store, "input.gru", in, kGruHidden);

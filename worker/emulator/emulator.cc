@@ -87,6 +87,17 @@ Status Validate(const RunRequest& request) {
   return ValidateSets(request);
 }
 
+// The protocol belongs to it: features of stored observations need the stimulus window.
+nlohmann::json ProtocolJson(const Protocol& protocol) {
+  nlohmann::json steps = nlohmann::json::array();
+  for (const CurrentStep& step : protocol.steps) {
+    steps.push_back({step.start_us, step.stop_us, step.scale});
+  }
+  return {{"steps", steps},
+          {"duration_us", protocol.duration_us},
+          {"grid_step_us", protocol.grid_step_us}};
+}
+
 std::string Provenance(const RunRequest& request) {
   const nlohmann::json provenance = {{"substrate", "emulator"},
                                      {"emulator_version", kEmulatorVersion},
@@ -95,7 +106,8 @@ std::string Provenance(const RunRequest& request) {
                                      {"chip", request.device.chip},
                                      {"neuron", request.device.neuron},
                                      {"run", request.device.run},
-                                     {"seed", request.seed}};
+                                     {"seed", request.seed},
+                                     {"protocol", ProtocolJson(request.protocol)}};
   return provenance.dump();
 }
 

@@ -13,10 +13,10 @@ namespace inferon::cli {
 namespace {
 
 constexpr char kFooter[] =
-    "Every command takes --data, --scheduler, --trainer and --json.\n"
+    "Every command takes --data, --scheduler, --trainer and --json.\n\n"
     "Begin with:  inferon up   inferon study run   inferon study report\n"
     "Exit codes:  0 ok, 1 internal failure, 2 usage, 3 server not reachable, 4 refused by the\n"
-    "             server, 5 the job or study ended failed or cancelled, 130 interrupted";
+    "             server, 5 the job or study ended failed or cancelled, 130 interrupted\n";
 
 void AddGlobalOptions(CLI::App& app, CommandContext& context) {
   app.set_version_flag("--version", "inferon " INFERON_VERSION, "Print the version");
@@ -34,8 +34,12 @@ void AddGlobalOptions(CLI::App& app, CommandContext& context) {
 
 void AddCommands(CLI::App& app, CommandContext& context) {
   AddClusterCommands(app, context);
+  AddStudyCommands(app, context);
+  AddModelCommands(app, context);
+  AddPosteriorCommands(app, context);
   AddJobCommands(app, context);
   AddWorkerCommands(app, context);
+  AddRecordingCommands(app, context);
 }
 
 // The innermost command that was recognised.
@@ -108,12 +112,13 @@ int RunCommandLine(const std::vector<std::string>& arguments, const Environment&
                    std::ostream& out, std::ostream& err) {
   CommandContext context(environment, out, err);
   CLI::App app("Infer the parameters of neurons from their membrane traces.", "inferon");
-  app.footer(kFooter);
+  app.footer("--json, --data, --scheduler and --trainer work here too: see 'inferon --help'.\n");
   app.fallthrough();
   app.require_subcommand(1);
   app.option_defaults()->always_capture_default();
   AddGlobalOptions(app, context);
   AddCommands(app, context);
+  app.footer(kFooter);  // Commands have inherited the shorter one.
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
   } catch (const CLI::Success& success) {  // --help, --version

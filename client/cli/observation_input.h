@@ -1,0 +1,50 @@
+// Where a posterior query's observation comes from: a recorded trace or an experiment of a job.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "client/cli/command_context.h"
+
+namespace CLI {
+class App;
+}
+
+namespace inferon::cli {
+
+struct ObservationOptions {
+  std::string file;              // CSV of a recording.
+  std::string job;               // Or a job,
+  std::uint64_t experiment = 0;  // and the index of its experiment.
+  std::string model;             // Empty: the newest model.
+  std::vector<double> map;           // GAIN, OFFSET: counts = OFFSET + GAIN * mV; empty: chosen.
+  std::vector<double> step_window;   // START, STOP of the step in the recording's ms; empty: found.
+  bool crop_step = false;
+};
+
+void AddObservationOptions(CLI::App& command, ObservationOptions& options);
+// Refuses options that do not say exactly one observation; needs no server.
+Status CheckObservationOptions(const ObservationOptions& options);
+
+// An observation in the model's protocol.
+struct QueryObservation {
+  v1::Observation observation;
+  v1::Model model;
+  std::vector<std::string> notes;     // What was done to it, for people: the map, the cropping.
+  std::vector<std::string> warnings;
+};
+
+// An error with the exit code that it means (exit_codes.h).
+struct QueryFailure {
+  Error error;
+  int exit_code;
+};
+
+// Finds the model, reads the observation and brings it into the model's protocol.
+tl::expected<QueryObservation, QueryFailure> LoadObservation(CommandContext& context,
+                                                             client::TrainerClient& trainer,
+                                                             const ObservationOptions& options);
+
+}  // namespace inferon::cli

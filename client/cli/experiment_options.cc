@@ -32,7 +32,8 @@ void AddProtocolOptions(CLI::App& command, ProtocolOptions& options) {
   command
       .add_option("--step", options.steps,
                   "Interval of stimulus current in us, with its amplitude relative to the "
-                  "profile's (repeatable; default 200:1200:1)")
+                  "profile's (repeatable)")
+      ->default_str("200:1200:1")
       ->type_name("START:STOP[:SCALE]")
       ->group("Protocol");
   command.add_option("--duration", options.duration_us, "Length of the recording in us")

@@ -47,6 +47,12 @@ class Writer {
     return std::move(*result);
   }
 
+  // Bodies that wait for their turn.
+  std::size_t waiting() const {
+    std::lock_guard lock(mu_);
+    return queue_.size();
+  }
+
  private:
   struct Task {
     std::function<void()> body;
@@ -65,7 +71,7 @@ class Writer {
   const WriterHooks hooks_;
   const std::uint32_t max_waiting_;
   const std::uint32_t max_group_;
-  std::mutex mu_;
+  mutable std::mutex mu_;
   std::condition_variable_any queued_;
   std::condition_variable finished_;
   std::deque<Task*> queue_;  // Guarded by mu_.

@@ -15,6 +15,12 @@ constexpr double kStepTolerance = 0.01;
 // Part of the recording, from its start, that gives the current's level without the step.
 constexpr double kLevelPart = 0.05;
 
+// Half window of the mean that takes the noise off a measured current, ms. A symmetric mean leaves
+// the place where an edge crosses half its height.
+constexpr double kCurrentReach = 2.5;
+// A current that changes less than this, relative to its level (or pA), is constant.
+constexpr double kLeastStep = 1e-6;
+
 double VoltageAt(const Recording& recording, double time_ms) {
   const std::vector<double>& time = recording.time_ms;
   const std::vector<double>& v = recording.voltage_mv;
@@ -166,6 +172,22 @@ void MapSpikes(const Recording& recording, double level_mv, const Protocol& prot
   }
 }
 
+std::vector<double> SmoothCurrent(const Recording& recording) {
+  const std::vector<double>& current = recording.current_pa;
+  const std::size_t size = current.size();
+  const double sample_ms = (recording.time_ms.back() - recording.time_ms.front()) /
+                           static_cast<double>(size - 1);
+  const auto reach = static_cast<std::size_t>(kCurrentReach / sample_ms);
+  std::vector<double> sums{0};
+  for (const double c : current) sums.push_back(sums.back() + c);
+  std::vector<double> smooth(size);
+  for (std::size_t k = 0; k < size; ++k) {
+    const std::size_t half = std::min({reach, k, size - 1 - k});  // Symmetric at the ends, too.
+    smooth[k] = (sums[k + half + 1] - sums[k - half]) / static_cast<double>(2 * half + 1);
+  }
+  return smooth;
+}
+
 }  // namespace
 
 Result<StepWindow> FindStep(const Recording& recording) {
@@ -179,22 +201,25 @@ Result<StepWindow> FindStep(const Recording& recording) {
       std::any_of(current.begin(), current.end(), [](double c) { return std::isnan(c); })) {
     return refuse("its current is not known");
   }
-  const std::size_t part =
-      std::max<std::size_t>(1, static_cast<std::size_t>(kLevelPart * static_cast<double>(current.size())));
+  const std::vector<double> smooth = SmoothCurrent(recording);
+  const auto part =
+      std::max<std::size_t>(1, static_cast<std::size_t>(kLevelPart * static_cast<double>(smooth.size())));
   double level = 0;
-  for (std::size_t k = 0; k < part; ++k) level += current[k] / static_cast<double>(part);
+  for (std::size_t k = 0; k < part; ++k) level += smooth[k] / static_cast<double>(part);
   double largest = 0;
-  for (const double c : current) largest = std::max(largest, std::abs(c - level));
-  if (!(largest > 0)) return refuse("its current is constant");
+  for (const double c : smooth) largest = std::max(largest, std::abs(c - level));
+  if (!(largest > kLeastStep * std::max(1.0, std::abs(level)))) {
+    return refuse("its current is constant");
+  }
 
   std::size_t best_begin = 0, best_length = 0, begin = 0;
-  for (std::size_t k = 0; k <= current.size(); ++k) {
-    if (k < current.size() && std::abs(current[k] - level) > largest / 2) continue;
+  for (std::size_t k = 0; k <= smooth.size(); ++k) {
+    if (k < smooth.size() && std::abs(smooth[k] - level) > largest / 2) continue;
     if (k - begin > best_length) best_begin = begin, best_length = k - begin;
     begin = k + 1;
   }
   const std::size_t end = best_begin + best_length;
-  if (best_begin == 0 || end >= current.size()) return refuse("its current has no step inside");
+  if (best_begin == 0 || end >= smooth.size()) return refuse("its current has no step inside");
   return StepWindow{recording.time_ms[best_begin], recording.time_ms[end]};
 }
 

@@ -8,6 +8,11 @@
 namespace inferon::cli {
 namespace {
 
+// Long enough for a server that its supervisor starts again, short enough for a person who waits.
+rpc::RetryPolicy CommandRetry() {
+  return {.give_up_after = std::chrono::milliseconds(2'000)};
+}
+
 // The address of one server: the option, else the field of cluster.json.
 Result<std::string> AddressOf(const std::string& option, const std::string& server,
                               const std::filesystem::path& data,
@@ -49,13 +54,13 @@ Result<std::string> CommandContext::TrainerAddress() const {
 Result<std::unique_ptr<rpc::SchedulerClient>> CommandContext::Scheduler() const {
   Result<std::string> address = SchedulerAddress();
   if (!address) return tl::unexpected(address.error());
-  return rpc::MakeSchedulerClient({.address = std::move(*address), .clock = &clock});
+  return rpc::MakeSchedulerClient({.address = std::move(*address), .retry = CommandRetry(), .clock = &clock});
 }
 
 Result<std::unique_ptr<client::TrainerClient>> CommandContext::Trainer() const {
   Result<std::string> address = TrainerAddress();
   if (!address) return tl::unexpected(address.error());
-  return client::MakeTrainerClient({.address = std::move(*address), .clock = &clock});
+  return client::MakeTrainerClient({.address = std::move(*address), .retry = CommandRetry(), .clock = &clock});
 }
 
 void OnSelected(CLI::App& command, CommandContext& context, std::function<int()> run) {

@@ -23,20 +23,22 @@ bool IsTransient(const Error& error) {
 }
 
 BackOff::BackOff(const CallSettings& settings)
-    : settings_(settings), delay_(settings.retry.first_delay) {
+    : settings_(settings),
+      delay_(settings.retry.first_delay),
+      limit_(settings.retry.give_up_after) {
   INFERON_CHECK(settings.clock != nullptr);
   since_ = settings.clock->Now();
 }
 
 void BackOff::Succeeded() {
   delay_ = settings_.retry.first_delay;
+  if (limit_) limit_ = std::max(*limit_, settings_.retry.resume_within);
   since_ = settings_.clock->Now();
 }
 
 bool BackOff::WaitAfter(const Error& error, std::stop_token stop) {
   if (stop.stop_requested() || !IsTransient(error)) return false;
-  const auto& limit = settings_.retry.give_up_after;
-  if (limit && settings_.clock->Now() - since_ + delay_ > *limit) return false;
+  if (limit_ && settings_.clock->Now() - since_ + delay_ > *limit_) return false;
   const auto wait = std::max(delay_, error.retry_after.value_or(delay_));
   delay_ = std::min(2 * delay_, settings_.retry.max_delay);
   return settings_.clock->SleepFor(wait, stop);

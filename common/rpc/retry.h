@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <stop_token>
 #include <string>
 
@@ -43,6 +44,7 @@ class BackOff {
  private:
   const CallSettings& settings_;
   std::chrono::milliseconds delay_;
+  std::optional<std::chrono::milliseconds> limit_;
   SteadyTime since_;  // Last success, or start.
 };
 

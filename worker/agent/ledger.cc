@@ -44,7 +44,11 @@ std::vector<LeaseRef> Ledger::Apply(const Orders& orders, SteadyTime sent_at) {
   }
   // What the scheduler names no more needs no remembering.
   std::erase_if(finished_, [&](const LeaseRef& ref) { return !named.contains(ref); });
-  return StopWhere([&](const HeldLease& held) { return !named.contains(held.ref); });
+  // A lease that is being delivered may be missing because its commit has just arrived: the
+  // delivery's own answer decides.
+  return StopWhere([&](const HeldLease& held) {
+    return held.phase != Phase::kSending && !named.contains(held.ref);
+  });
 }
 
 std::vector<LeaseRef> Ledger::Expire(SteadyTime now) {

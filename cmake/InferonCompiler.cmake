@@ -22,7 +22,8 @@ set_property(GLOBAL PROPERTY JOB_POOLS torch_compile=1)
 
 add_library(inferon_warnings INTERFACE)
 target_compile_options(inferon_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow
-                       -Wnon-virtual-dtor -Woverloaded-virtual -Wno-missing-field-initializers)
+                       -Wnon-virtual-dtor -Woverloaded-virtual -Wno-missing-field-initializers
+                       $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)  # False alarms of g++ 12.
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   target_compile_options(inferon_warnings INTERFACE -Wthread-safety -Wno-missing-braces)
 endif()

@@ -23,7 +23,7 @@ struct alignas(64) LaneWords {
 // Coefficients of the scheme for one fixed step. Voltages are relative to the lane's V_L; mV, nA.
 struct LaneCoefficients {
   LaneFloats v_start;      // At the begin of the settling.
-  LaneFloats decay_v;      // exp(-h g_l / C)
+  LaneFloats relax_v;      // exp(-h g_l / C) - 1: small, so that single precision keeps it exact.
   LaneFloats gain_v;       // h / C phi1: mV of one nA during a step.
   LaneFloats gain2_v;      // h / C phi2: for the corrector.
   LaneFloats v_t;
@@ -31,8 +31,8 @@ struct LaneCoefficients {
   LaneFloats exponential;  // Exponential current at v = v_t, nA.
   LaneFloats v_r;
   LaneFloats v_th;
-  LaneFloats decay_w;      // exp(-h / tau_w)
-  LaneFloats gain_w;       // (1 - decay_w) a
+  LaneFloats relax_w;      // exp(-h / tau_w) - 1
+  LaneFloats gain_w;       // -relax_w a
   LaneFloats b;
   LaneFloats stimulus;     // nA of a step of scale 1.
   LaneFloats noise_amplitude;  // mV for one unit of the four-byte sum (kernel_body.h).

@@ -112,28 +112,29 @@ class Integrator {
     const F active = Max(Floats(1.0f) - refractory_, Floats(0.0f));
 
     const F stimulus = Load(lanes_.stimulus) * Floats(recording ? schedule_.scale[step] : 0.0f);
-    const F gain_w = Load(lanes_.gain_w), decay_w = Load(lanes_.decay_w);
+    const F gain_w = Load(lanes_.gain_w), relax_w = Load(lanes_.relax_w);
     const F force = stimulus + ExponentialCurrent(start) - w_;
     const F predicted =
-        Fma(Load(lanes_.decay_v), start, Fma(Load(lanes_.gain_v), force, noise_));
-    const F w_predicted = Fma(decay_w, w_, gain_w * start);
+        start + Fma(Load(lanes_.relax_v), start, Fma(Load(lanes_.gain_v), force, noise_));
+    const F w_predicted = w_ + Fma(relax_w, w_, gain_w * start);
     const F force_end = stimulus + ExponentialCurrent(predicted) - w_predicted;
     const F full = Fma(Load(lanes_.gain2_v), force_end - force, predicted);
 
     v_ = Fma(active, full - start, start);
-    w_ = Fma(decay_w, w_, gain_w * (Floats(0.5f) * (start + v_)));
+    const F mean = Fma(Floats(0.5f) * active, v_ - start, start);
+    w_ = w_ + Fma(relax_w, w_, gain_w * mean);
     refractory_ = Max(refractory_ - Floats(1.0f), Floats(0.0f));
     const M fired = (v_ >= Load(lanes_.v_th)) & (active > Floats(0.0f));
-    if (Any(fired)) Fire(k, fired, start, active);
+    if (Any(fired)) Fire(k, fired, start, active, mean);
     if (recording) Sample(step, before);
   }
 
   // Resets the lanes that fired. Lanes that start at or above the threshold (V_r >= V_th) fire at
   // the end of the refractory time, as the chip's comparator does.
-  void Fire(std::uint32_t k, M fired, F start, F active) {
-    LaneFloats v, w, refractory, v_start, active_part;
+  void Fire(std::uint32_t k, M fired, F start, F active, F mean) {
+    LaneFloats v, w, refractory, v_start, active_part, v_mean;
     Store(v, v_), Store(w, w_), Store(refractory, refractory_);
-    Store(v_start, start), Store(active_part, active);
+    Store(v_start, start), Store(active_part, active), Store(v_mean, mean);
     const std::uint32_t bits = Bits(fired);
     for (int i = 0; i < kLanes; ++i) {
       if ((bits >> i & 1u) == 0) continue;
@@ -143,7 +144,12 @@ class Integrator {
       const float within = (1.0f - active_part.lane[i]) + active_part.lane[i] * share;
       const float v_r = lanes_.v_r.lane[i];
       v.lane[i] = v_r + (lanes_.v_th.lane[i] - v_r) * schedule_.hold_decay;
-      w.lane[i] += lanes_.b.lane[i];
+      // The adaptation saw the threshold until the spike, the reset voltage after it.
+      const float up = active_part.lane[i] * share;
+      const float seen = (1.0f - up) * v_start.lane[i] +
+                         0.5f * up * (v_start.lane[i] + lanes_.v_th.lane[i]) +
+                         (1.0f - within) * (v.lane[i] - v_start.lane[i]);
+      w.lane[i] += lanes_.gain_w.lane[i] * (seen - v_mean.lane[i]) + lanes_.b.lane[i];
       const float rest = schedule_.refractory_steps - (1.0f - within);
       refractory.lane[i] = rest > 0.0f ? rest : 0.0f;
       if (k >= schedule_.settle_steps) Note(i, k - schedule_.settle_steps, within);

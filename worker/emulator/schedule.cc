@@ -93,7 +93,7 @@ void FillLane(const Profile& profile, const NeuronInstance& neuron, const LaneId
   const double h = profile.step_us, c = profile.capacitance_pf;
   const double tau_m = c / neuron.g_l_us;
   const Phi leak = PhiFunctions(h / tau_m);
-  const double decay_w = StableExp(-h / neuron.tau_w_us);
+  const double relax_w = -h / neuron.tau_w_us * PhiFunctions(h / neuron.tau_w_us).phi1;
   const double g_exponential = profile.exponential == ExponentialForm::kTextbook
                                    ? neuron.g_l_us
                                    : profile.exponential_g_ns * 1e-3;
@@ -105,7 +105,7 @@ void FillLane(const Profile& profile, const NeuronInstance& neuron, const LaneId
     to.lane[lane] = static_cast<float>(value);
   };
   put(lanes.v_start, start);
-  put(lanes.decay_v, leak.decay);
+  put(lanes.relax_v, -h / tau_m * leak.phi1);
   put(lanes.gain_v, h / c * leak.phi1);
   put(lanes.gain2_v, h / c * leak.phi2);
   put(lanes.v_t, neuron.v_t_mv - neuron.v_l_mv);
@@ -113,8 +113,8 @@ void FillLane(const Profile& profile, const NeuronInstance& neuron, const LaneId
   put(lanes.exponential, g_exponential * neuron.delta_t_mv);
   put(lanes.v_r, neuron.v_r_mv - neuron.v_l_mv);
   put(lanes.v_th, neuron.v_th_mv - neuron.v_l_mv);
-  put(lanes.decay_w, decay_w);
-  put(lanes.gain_w, (1 - decay_w) * neuron.a_us);
+  put(lanes.relax_w, relax_w);
+  put(lanes.gain_w, -relax_w * neuron.a_us);
   put(lanes.b, neuron.b_na);
   put(lanes.stimulus, neuron.stimulus_na);
   put(lanes.noise_amplitude, NoiseOfStep(profile, tau_m, leak).amplitude_mv / kFourByteDeviation);

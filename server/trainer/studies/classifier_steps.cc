@@ -47,6 +47,7 @@ estimators::TrainingOptions ClassifierTraining(const StudyContext& study, std::s
   training.max_epochs = study.options.classifier_epochs;
   training.seed = DerivedSeed(study.spec.seed, "classifier");
   training.checkpoint = study.folder / "classifier.checkpoint";
+  training.threads = study.options.training_threads;
   training.stop = stop;
   training.progress = [&study](const estimators::TrainingProgress& p) {
     study.journal.Progress("classifier", p.epoch, p.max_epochs);

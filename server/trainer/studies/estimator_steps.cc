@@ -46,6 +46,7 @@ estimators::TrainingOptions TrainingOf(const StudyContext& study, const std::str
   training.learning_rate = spec.learning_rate;
   training.seed = DerivedSeed(study.spec.seed, input);
   training.checkpoint = study.folder / (input + ".checkpoint");
+  training.threads = study.options.training_threads;
   training.stop = stop;
   training.progress = [&study, input](const estimators::TrainingProgress& p) {
     study.journal.Progress(input, p.epoch, p.max_epochs);

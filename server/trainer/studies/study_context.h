@@ -26,6 +26,7 @@ struct PipelineOptions {
   std::uint32_t classifier_members = 2;
   std::uint32_t classifier_hidden = 128;
   std::uint32_t classifier_epochs = 60;
+  int training_threads = 1;                   // Of each training; part of what it gives.
   std::uint32_t calibration_draws = 500;      // Posterior draws for each rank and coverage.
   std::uint32_t validation_traces = 8;        // Observations of figure 4.
   // Called at named points, for tests that stop a study there.

@@ -56,7 +56,9 @@ StudyManager::StudyManager(std::filesystem::path folder, Experiments& experiment
   thread_ = std::jthread([this](std::stop_token stop) { Loop(stop); });
 }
 
-StudyManager::~StudyManager() {
+StudyManager::~StudyManager() { RequestStop(); }
+
+void StudyManager::RequestStop() {
   thread_.request_stop();
   const std::lock_guard lock(mu_);
   if (running_) running_->request_stop();

@@ -41,6 +41,8 @@ class StudyManager {
   StudyManager(std::filesystem::path folder, Experiments& experiments, EstimatorFactory& factory,
                Registry& registry, Clock& clock, ManagerOptions options);
   ~StudyManager();
+  // Begins to stop, for callers that have more to stop before the destructor joins.
+  void RequestStop();
 
   // Fills in defaults, checks, writes and starts. The same id and spec gives the study as it is;
   // another spec is kAlreadyExists.

@@ -1,0 +1,102 @@
+// inferon-trainer: studies, models and posterior queries as a server.
+#include <CLI/CLI.hpp>
+#include <spdlog/spdlog.h>
+
+#include <cstdlib>
+
+#include "common/base/clock.h"
+#include "common/base/files.h"
+#include "common/base/log.h"
+#include "common/rpc/server.h"
+#include "server/trainer/estimators/estimators.h"
+#include "server/trainer/services/trainer_server.h"
+#include "server/trainer/torch_estimator_factory.h"
+
+namespace inferon::trainer {
+namespace {
+
+// Exit codes: docs/user-guide.md.
+constexpr int kExitInternal = 1;
+constexpr int kExitUsage = 2;
+constexpr int kExitRefused = 4;
+
+struct Flags {
+  TrainerOptions options;
+  int threads = 1;
+  std::string address_file;
+  std::string log_level = "info";
+};
+
+int Serve(const Flags& flags) {
+  spdlog::info("{}", estimators::DescribeBackend());
+  const std::unique_ptr<EstimatorFactory> factory = MakeTorchEstimatorFactory();
+  auto server = StartTrainer(flags.options, *factory, SystemClock());
+  if (!server) {
+    spdlog::error("{}", server.error().Text());
+    switch (server.error().code) {
+      case ErrorCode::kInvalidArgument: return kExitUsage;
+      case ErrorCode::kFailedPrecondition: return kExitRefused;
+      default: return kExitInternal;
+    }
+  }
+  if (!flags.address_file.empty()) WriteFileAtomically(flags.address_file, (*server)->address());
+  spdlog::info("listening on {}, data in {}, scheduler at {}", (*server)->address(),
+               flags.options.folder.string(), flags.options.scheduler);
+  const int signal = rpc::WaitForStopSignal();
+  spdlog::info("stopping after signal {}", signal);
+  server->reset();
+  spdlog::info("stopped");
+  return 0;
+}
+
+void AddOptions(CLI::App& app, Flags& flags) {
+  TrainerOptions& options = flags.options;
+  app.set_version_flag("--version", INFERON_VERSION);
+  app.add_option("--data", options.folder, "Data folder; made where it is missing")->required();
+  app.add_option("--listen", options.address,
+                 "HOST:PORT on the loopback (port 0: any free one) or unix:/PATH")
+      ->required();
+  app.add_option("--scheduler", options.scheduler, "Address of the scheduler")->required();
+  app.add_option("--address-file", flags.address_file,
+                 "File for the address, written once the server is ready");
+  app.add_option("--threads", flags.threads, "Threads of each training; part of its result")
+      ->check(CLI::Range(1, 256))
+      ->capture_default_str();
+  app.add_option("--log-level", flags.log_level, "debug, info, warn or error")
+      ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
+      ->capture_default_str();
+  app.add_option("--max-studies", options.manager.max_studies, "Studies on disk")
+      ->check(CLI::Range(std::size_t{1}, std::size_t{1'000'000}))
+      ->capture_default_str();
+  app.add_option("--max-queries", options.most_queries, "Posterior queries at the same time")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  app.add_option("--models-in-memory", options.models_in_memory, "Models kept loaded")
+      ->check(CLI::Range(std::size_t{1}, std::size_t{1024}))
+      ->capture_default_str();
+}
+
+int Main(int argc, char** argv) {
+  rpc::BlockStopSignals();
+  Flags flags;
+  CLI::App app("Runs studies, keeps models, answers posterior queries.", "inferon-trainer");
+  AddOptions(app, flags);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kExitUsage;
+  }
+  flags.options.manager.pipeline.training_threads = flags.threads;
+  SetUpLogging("trainer", flags.log_level);
+  try {
+    return Serve(flags);
+  } catch (const std::exception& error) {
+    spdlog::error("{}", error.what());
+    return kExitInternal;
+  }
+}
+
+}  // namespace
+}  // namespace inferon::trainer
+
+int main(int argc, char** argv) { return inferon::trainer::Main(argc, argv); }

@@ -1,0 +1,157 @@
+#include "server/trainer/services/study_service.h"
+
+#include "common/rpc/convert.h"
+#include "common/rpc/status.h"
+#include "server/trainer/services/convert.h"
+
+namespace inferon::trainer {
+namespace {
+
+// How long a watch waits before it looks whether its client is still there, and how often it sends
+// at most.
+constexpr std::chrono::milliseconds kWatchPatience{200};
+constexpr std::chrono::milliseconds kWatchInterval{100};
+
+grpc::Status ToGrpc(const Status& status) {
+  return status ? grpc::Status::OK : rpc::ToStatus(status.error());
+}
+
+// Record of the study that a resource name means, put into the response.
+template <typename Call, typename Response>
+Status Answer(const std::string& name, Response& response, Call&& call) {
+  const auto id = rpc::ParseName(name, "studies");
+  if (!id) return tl::unexpected(id.error());
+  const Result<StudyRecord> record = call(*id);
+  if (!record) return tl::unexpected(record.error());
+  *response.mutable_study() = ToProto(*record);
+  return {};
+}
+
+}  // namespace
+
+StudyService::StudyService(StudyManager& studies, Clock& clock, std::stop_token stop)
+    : studies_(studies), clock_(clock), stop_(std::move(stop)) {}
+
+grpc::Status StudyService::CreateStudy(grpc::ServerContext*, const v1::CreateStudyRequest* request,
+                                       v1::CreateStudyResponse* response) {
+  return rpc::Guard("CreateStudy", [&] {
+    auto spec = FromProto(request->spec());
+    if (!spec) return rpc::ToStatus(spec.error());
+    const auto record = studies_.Create(request->study_id(), std::move(*spec));
+    if (!record) return rpc::ToStatus(record.error());
+    *response->mutable_study() = ToProto(*record);
+    return grpc::Status::OK;
+  });
+}
+
+grpc::Status StudyService::GetStudy(grpc::ServerContext*, const v1::GetStudyRequest* request,
+                                    v1::GetStudyResponse* response) {
+  return rpc::Guard("GetStudy", [&] {
+    return ToGrpc(Answer(request->name(), *response,
+                         [&](const std::string& id) { return studies_.Get(id); }));
+  });
+}
+
+grpc::Status StudyService::CancelStudy(grpc::ServerContext*, const v1::CancelStudyRequest* request,
+                                       v1::CancelStudyResponse* response) {
+  return rpc::Guard("CancelStudy", [&] {
+    return ToGrpc(Answer(request->name(), *response,
+                         [&](const std::string& id) { return studies_.Cancel(id); }));
+  });
+}
+
+grpc::Status StudyService::ListStudies(grpc::ServerContext*, const v1::ListStudiesRequest* request,
+                                       v1::ListStudiesResponse* response) {
+  return rpc::Guard("ListStudies", [&] {
+    const auto page = TakePage(studies_.List(), request->page_size(), request->page_token());
+    if (!page) return rpc::ToStatus(page.error());
+    for (const StudyRecord& record : page->records) *response->add_studies() = ToProto(record);
+    response->set_next_page_token(page->next_token);
+    return grpc::Status::OK;
+  });
+}
+
+grpc::Status StudyService::WatchStudy(grpc::ServerContext* context,
+                                      const v1::WatchStudyRequest* request,
+                                      grpc::ServerWriter<v1::WatchStudyResponse>* writer) {
+  return rpc::Guard("WatchStudy", [&] { return ToGrpc(Watch(*context, *request, *writer)); });
+}
+
+Status StudyService::Watch(grpc::ServerContext& context, const v1::WatchStudyRequest& request,
+                           grpc::ServerWriter<v1::WatchStudyResponse>& writer) {
+  const auto id = rpc::ParseName(request.name(), "studies");
+  if (!id) return tl::unexpected(id.error());
+  const auto pass = watches_.Enter();
+  if (!pass) return tl::unexpected(pass.error());
+  std::uint64_t seen = request.after_revision();
+  while (!context.IsCancelled()) {
+    if (stop_.stop_requested()) {
+      return Fail(ErrorCode::kUnavailable, "the trainer stops", "Watch again when it is back");
+    }
+    const auto record = studies_.Wait(*id, seen, kWatchPatience);
+    if (!record) return tl::unexpected(record.error());
+    if (record->revision != seen) {
+      v1::WatchStudyResponse response;
+      *response.mutable_study() = ToProto(*record);
+      if (!writer.Write(response)) break;
+      seen = record->revision;
+    }
+    if (record->state != StudyState::kRunning) return {};
+    clock_.SleepFor(kWatchInterval, stop_);
+  }
+  return Fail(ErrorCode::kCancelled, "the client has gone");
+}
+
+grpc::Status StudyService::StreamStudyReport(
+    grpc::ServerContext*, const v1::StreamStudyReportRequest* request,
+    grpc::ServerWriter<v1::StreamStudyReportResponse>* writer) {
+  return rpc::Guard("StreamStudyReport", [&] { return ToGrpc(StreamReport(*request, *writer)); });
+}
+
+Status StudyService::StreamReport(const v1::StreamStudyReportRequest& request,
+                                  grpc::ServerWriter<v1::StreamStudyReportResponse>& writer) {
+  const auto id = rpc::ParseName(request.name(), "studies");
+  if (!id) return tl::unexpected(id.error());
+  const auto record = studies_.Get(*id);
+  if (!record) return tl::unexpected(record.error());
+  const auto report = studies_.ReadStudyReport(*id);
+  if (!report) return tl::unexpected(report.error());
+  v1::StreamStudyReportResponse first;
+  *first.mutable_study() = ToProto(*record);
+  for (const ReportNumber& number : report->numbers) *first.add_numbers() = ToProto(number);
+  for (const std::string& name : report->parameters) first.add_parameters(name);
+  for (const std::string& name : report->features) first.add_features(name);
+  bool open = writer.Write(first);
+  for (const ReportArray& array : report->arrays) {
+    if (!open) break;  // The client has gone.
+    v1::StreamStudyReportResponse response;
+    *response.add_arrays() = ToProto(array);
+    open = writer.Write(response);
+  }
+  return {};
+}
+
+grpc::Status ModelService::ListModels(grpc::ServerContext*, const v1::ListModelsRequest* request,
+                                      v1::ListModelsResponse* response) {
+  return rpc::Guard("ListModels", [&] {
+    const auto page = TakePage(registry_.List(), request->page_size(), request->page_token());
+    if (!page) return rpc::ToStatus(page.error());
+    for (const ModelRecord& record : page->records) *response->add_models() = ToProto(record);
+    response->set_next_page_token(page->next_token);
+    return grpc::Status::OK;
+  });
+}
+
+grpc::Status ModelService::GetModel(grpc::ServerContext*, const v1::GetModelRequest* request,
+                                    v1::GetModelResponse* response) {
+  return rpc::Guard("GetModel", [&] {
+    const auto id = rpc::ParseName(request->name(), "models");
+    if (!id) return rpc::ToStatus(id.error());
+    const auto record = registry_.Get(*id);
+    if (!record) return rpc::ToStatus(record.error());
+    *response->mutable_model() = ToProto(*record);
+    return grpc::Status::OK;
+  });
+}
+
+}  // namespace inferon::trainer

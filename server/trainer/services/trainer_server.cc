@@ -1,0 +1,87 @@
+#include "server/trainer/services/trainer_server.h"
+
+#include <grpcpp/server.h>
+
+#include <optional>
+
+#include "common/base/files.h"
+#include "common/rpc/scheduler_client.h"
+#include "common/rpc/server.h"
+#include "server/trainer/services/posterior_service.h"
+#include "server/trainer/services/scheduler_experiments.h"
+#include "server/trainer/services/study_service.h"
+
+namespace inferon::trainer {
+namespace {
+
+// Time that calls under way get after a stop; they are told to end at once.
+constexpr std::chrono::seconds kShutdownTime{3};
+
+// Members are in the order in which they depend on each other; they go in the reverse order.
+class GrpcTrainerServer : public TrainerServer {
+ public:
+  GrpcTrainerServer(const TrainerOptions& options, EstimatorFactory& factory, Clock& clock,
+                    FileLock lock)
+      : lock_(std::move(lock)),
+        study_client_(rpc::MakeSchedulerClient(
+            {.address = options.scheduler, .retry = rpc::RetryUntilStopped(), .clock = &clock})),
+        query_client_(rpc::MakeSchedulerClient({.address = options.scheduler, .clock = &clock})),
+        study_experiments_(MakeSchedulerExperiments(*study_client_)),
+        query_experiments_(MakeSchedulerExperiments(*query_client_)),
+        registry_(options.folder / "models", factory, options.models_in_memory),
+        studies_(options.folder / "studies", *study_experiments_, factory, registry_, clock,
+                 options.manager),
+        study_service_(studies_, clock, stop_.get_token()),
+        model_service_(registry_),
+        posterior_service_(registry_, *query_experiments_, stop_.get_token(),
+                           options.most_queries) {}
+
+  ~GrpcTrainerServer() override {
+    stop_.request_stop();
+    studies_.RequestStop();
+    if (server_.server) {
+      server_.server->Shutdown(SystemClock().WallNow() + kShutdownTime);
+    }
+  }
+
+  Status Start(const std::string& address) {
+    auto server = rpc::StartServer({.address = address},
+                                   {&study_service_, &model_service_, &posterior_service_});
+    if (!server) return tl::unexpected(server.error());
+    server_ = std::move(*server);
+    return {};
+  }
+
+  const std::string& address() const override { return server_.address; }
+
+ private:
+  const FileLock lock_;
+  std::stop_source stop_;
+  const std::unique_ptr<rpc::SchedulerClient> study_client_;
+  const std::unique_ptr<rpc::SchedulerClient> query_client_;
+  const std::unique_ptr<Experiments> study_experiments_;
+  const std::unique_ptr<Experiments> query_experiments_;
+  Registry registry_;
+  StudyManager studies_;
+  StudyService study_service_;
+  ModelService model_service_;
+  PosteriorService posterior_service_;
+  rpc::Server server_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<TrainerServer>> StartTrainer(const TrainerOptions& options,
+                                                    EstimatorFactory& factory, Clock& clock) {
+  std::filesystem::create_directories(options.folder);
+  auto lock = FileLock::Acquire(options.folder / "lock");
+  if (!lock) return tl::unexpected(lock.error());
+  auto trainer =
+      std::make_unique<GrpcTrainerServer>(options, factory, clock, std::move(*lock));
+  if (Status started = trainer->Start(options.address); !started) {
+    return tl::unexpected(started.error());
+  }
+  return trainer;
+}
+
+}  // namespace inferon::trainer

@@ -78,8 +78,11 @@ void PrintJob(Console& console, const rpc::JobInfo& job) {
 }
 
 int WatchToEnd(CommandContext& context, rpc::SchedulerClient& scheduler, const std::string& name) {
+  // A job that is not there, or a scheduler that is not, shows at once.
+  Result<rpc::JobInfo> job = scheduler.GetJob(name, context.stop);
+  if (!job) return context.console.FailedCall(job.error());
+  rpc::JobInfo last = std::move(*job);
   Progress progress(context.console, context.clock, name, "experiments");
-  rpc::JobInfo last;
   const Status watched =
       scheduler.WatchJob(name, 0, context.stop, [&](const rpc::JobUpdate& update) -> Status {
         last = update.job;

@@ -80,8 +80,8 @@ void Statement::BindOne(int index, std::nullopt_t) {
 
 Database::Database(const std::filesystem::path& path, Access access, int busy_timeout_ms)
     : path_(path) {
-  const int mode = access == Access::kWrite ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
-                                            : SQLITE_OPEN_READONLY;
+  const int mode =
+      access == Access::kWrite ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
   const int code = sqlite3_open_v2(path.c_str(), &handle_, mode | SQLITE_OPEN_NOMUTEX, nullptr);
   try {
     if (code != SQLITE_OK) Throw("cannot open");

@@ -148,7 +148,7 @@ class Transaction {
 
 // A step of a schema's history.
 struct Migration {
-  int version;      // Version that the step leads to; rises by one from step to step.
+  int version;  // Version that the step leads to; rises by one from step to step.
   const char* sql;
 };
 

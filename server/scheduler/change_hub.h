@@ -40,7 +40,7 @@ class ChangeHub {
     Callback callback;
   };
   std::mutex mu_;
-  std::uint64_t next_ = 1;                  // Guarded by mu_.
+  std::uint64_t next_ = 1;                    // Guarded by mu_.
   std::map<std::uint64_t, Entry> callbacks_;  // Guarded by mu_.
 };
 

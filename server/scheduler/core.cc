@@ -130,7 +130,8 @@ void Core::EndIfDone(JobId id) {
 void Core::ExpireLeases() {
   for (const HeldLease& lease : leases_.Expired(clock_.Now())) {
     const std::optional<Shard> shard = store_->View().GetShard(lease.ref.shard);
-    const bool held = shard && shard->state == ShardState::kLeased && shard->fence == lease.ref.fence;
+    const bool held =
+        shard && shard->state == ShardState::kLeased && shard->fence == lease.ref.fence;
     if (!held) {
       Forget(lease.ref);
       continue;

@@ -77,7 +77,7 @@ struct ShardWork {
   std::string job;  // Resource name.
   std::uint64_t first = 0;
   std::uint32_t count = 0;
-  JobSpec spec;     // With the sets that the shard touches only.
+  JobSpec spec;  // With the sets that the shard touches only.
 };
 
 // Errors are those that proto/inferon/v1 documents; failures of the disk are exceptions.

@@ -60,9 +60,8 @@ Result<JobKey> ParseJobName(const std::string& name) {
 Result<Job> Core::CreateJob(const JobRequest& request) {
   const std::string content = ContentSha256(request);
   // A repeated submission is answered even where a limit has been lowered since.
-  const std::optional<Job> before = readers_.Read([&](StoreReader& reader) {
-    return reader.FindRequest(request.project, request.request_id);
-  });
+  const std::optional<Job> before = readers_.Read(
+      [&](StoreReader& reader) { return reader.FindRequest(request.project, request.request_id); });
   if (before && before->content_sha256 == content) return *before;
   if (before) return SubmittedBefore(request, *before);
   if (Status ok = ValidateJob(request, limits_); !ok) return tl::unexpected(ok.error());

@@ -18,8 +18,8 @@ Result<ResultPage> Core::ReadResults(const std::string& name, std::uint64_t inde
         "Start at an index below the number of experiments");
   }
   if (index == job->experiments) return ResultPage{std::nullopt, true};
-  const std::vector<Shard> shards = readers_.Read(
-      [&](StoreReader& reader) { return reader.ShardsFrom(job->id, index, 1); });
+  const std::vector<Shard> shards =
+      readers_.Read([&](StoreReader& reader) { return reader.ShardsFrom(job->id, index, 1); });
   const Shard& shard = shards.at(0);
   if (IsOpen(shard.state)) return ResultPage{std::nullopt, !follow || HasEnded(job->state)};
   Result<ResultChunk> chunk = ReadChunk(shard, index);

@@ -75,11 +75,10 @@ Result<SyncAnswer> Core::SynchronizeNow(const SyncRequest& request) {
 Result<WorkerSession*> Core::Register(const SyncRequest& request) {
   const auto found = workers_.find(request.worker);
   if (found == workers_.end() && workers_.size() >= limits_.max_workers) {
-    return tl::unexpected(Error{ErrorCode::kResourceExhausted,
-                                fmt::format("{} workers are registered, the limit of this server",
-                                            workers_.size()),
-                                "Use the id of a worker that is gone, or raise --max-workers",
-                                limits_.queue_retry_after});
+    return tl::unexpected(Error{
+        ErrorCode::kResourceExhausted,
+        fmt::format("{} workers are registered, the limit of this server", workers_.size()),
+        "Use the id of a worker that is gone, or raise --max-workers", limits_.queue_retry_after});
   }
   WorkerSession& worker = workers_[request.worker];
   auto& replaced = worker.replaced;
@@ -116,8 +115,8 @@ std::vector<GivenLease> Core::KeepLeases(const SyncRequest& request) {
   const SteadyTime now = clock_.Now();
   std::vector<GivenLease> kept;
   for (const HeldLease& lease : leases_.OfWorker(request.worker)) {
-    const bool named = std::find(request.leases.begin(), request.leases.end(), lease.ref) !=
-                       request.leases.end();
+    const bool named =
+        std::find(request.leases.begin(), request.leases.end(), lease.ref) != request.leases.end();
     if (!named && request.draining) {
       GiveBack(lease);
       continue;
@@ -278,8 +277,7 @@ WorkerView Core::View(const WorkerSession& worker) const {
                   static_cast<std::uint32_t>(leases_.OfWorker(worker.record.id).size())};
   if (!worker.last_seen) return view;
   const auto silent = clock_.Now() - *worker.last_seen;
-  view.record.last_seen =
-      clock_.WallNow() - std::chrono::duration_cast<WallTime::duration>(silent);
+  view.record.last_seen = clock_.WallNow() - std::chrono::duration_cast<WallTime::duration>(silent);
   if (silent > limits_.lease_time) return view;
   view.state = worker.draining   ? WorkerState::kDraining
                : view.leases > 0 ? WorkerState::kBusy

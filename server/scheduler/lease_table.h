@@ -47,7 +47,7 @@ struct WorkerSession {
   std::deque<std::string> replaced;
   std::optional<SteadyTime> last_seen;  // None: not since this start.
   bool draining = false;
-  bool offline_told = true;             // The event is written.
+  bool offline_told = true;  // The event is written.
 };
 
 inline constexpr std::size_t kReplacedSessionsKept = 16;

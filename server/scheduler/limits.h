@@ -42,16 +42,16 @@ struct Limits {
 
   // Results.
   std::uint64_t max_upload_bytes = kMaxUploadBytes;
-  std::uint32_t max_uploads = 64;                   // At the same time.
-  std::uint64_t max_result_bytes = 4 << 20;         // Of a frame in a result stream.
+  std::uint32_t max_uploads = 64;                          // At the same time.
+  std::uint64_t max_result_bytes = 4 << 20;                // Of a frame in a result stream.
   std::uint64_t segment_bytes = std::uint64_t{256} << 20;  // A segment file that is full.
 
   // Writer and streams.
   std::uint32_t max_waiting_writes = 1024;
-  std::uint32_t max_group = 256;         // Writes in a transaction.
-  std::uint32_t max_streams = 256;       // Watches and result streams, idle or not.
+  std::uint32_t max_group = 256;    // Writes in a transaction.
+  std::uint32_t max_streams = 256;  // Watches and result streams, idle or not.
   std::uint32_t stream_threads = 2;
-  std::uint32_t max_readers = 4;         // Reading connections.
+  std::uint32_t max_readers = 4;  // Reading connections.
   std::uint32_t events_per_message = 500;
 };
 

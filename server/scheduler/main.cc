@@ -1,7 +1,7 @@
 // inferon-scheduler: the queue of experiments as a server.
-#include <CLI/CLI.hpp>
 #include <spdlog/spdlog.h>
 
+#include <CLI/CLI.hpp>
 #include <cstdio>
 
 #include "common/base/files.h"
@@ -70,18 +70,17 @@ void AddLeaseLimits(CLI::App& app, Limits& limits) {
                           "Attempts before a failing shard is split or given up");
   AddSeconds(app, "--backoff-seconds", limits.retry.first_backoff, 0, 3600,
              "Back-off after the first failure; doubles with each");
-  AddSeconds(app, "--max-backoff-seconds", limits.retry.max_backoff, 0, 86'400,
-             "Longest back-off");
+  AddSeconds(app, "--max-backoff-seconds", limits.retry.max_backoff, 0, 86'400, "Longest back-off");
 }
 
 void AddTrafficLimits(CLI::App& app, SchedulerOptions& options) {
   Limits& limits = options.limits;
-  AddCount<std::uint64_t>(app, "--max-upload-bytes", limits.max_upload_bytes, 1024,
-                          kMaxUploadBytes, "Bytes of a shard's results");
+  AddCount<std::uint64_t>(app, "--max-upload-bytes", limits.max_upload_bytes, 1024, kMaxUploadBytes,
+                          "Bytes of a shard's results");
   AddCount<std::uint32_t>(app, "--max-uploads", limits.max_uploads, 1, 10'000,
                           "Uploads at the same time");
-  AddCount<std::uint64_t>(app, "--max-result-bytes", limits.max_result_bytes, 1024,
-                          kMaxResultBytes, "Bytes of results in one message of a stream");
+  AddCount<std::uint64_t>(app, "--max-result-bytes", limits.max_result_bytes, 1024, kMaxResultBytes,
+                          "Bytes of results in one message of a stream");
   AddCount<std::uint64_t>(app, "--segment-bytes", limits.segment_bytes, 1024,
                           std::uint64_t{1} << 40, "Size from which a segment file is full");
   AddCount<std::uint32_t>(app, "--max-waiting-writes", limits.max_waiting_writes, 1, 100'000,
@@ -102,9 +101,12 @@ void AddTrafficLimits(CLI::App& app, SchedulerOptions& options) {
 
 int ExitCodeOf(const Error& error) {
   switch (error.code) {
-    case ErrorCode::kInvalidArgument: return kExitUsage;
-    case ErrorCode::kFailedPrecondition: return kExitRefused;
-    default: return kExitInternal;
+    case ErrorCode::kInvalidArgument:
+      return kExitUsage;
+    case ErrorCode::kFailedPrecondition:
+      return kExitRefused;
+    default:
+      return kExitInternal;
   }
 }
 

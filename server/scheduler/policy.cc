@@ -47,7 +47,8 @@ std::vector<Range> CutIntoShards(std::uint64_t experiments, std::uint32_t shard_
   std::vector<Range> shards;
   for (std::uint64_t first = 0; first < experiments; first += shard_size) {
     const std::uint64_t left = experiments - first;
-    shards.push_back({first, static_cast<std::uint32_t>(std::min<std::uint64_t>(shard_size, left))});
+    shards.push_back(
+        {first, static_cast<std::uint32_t>(std::min<std::uint64_t>(shard_size, left))});
   }
   return shards;
 }

@@ -56,8 +56,8 @@ class ReaderPool {
   Store& store_;
   std::mutex mu_;
   std::condition_variable returned_;
-  std::uint32_t left_;                               // Not opened yet. Guarded by mu_.
-  std::vector<std::unique_ptr<StoreReader>> idle_;   // Guarded by mu_.
+  std::uint32_t left_;                              // Not opened yet. Guarded by mu_.
+  std::vector<std::unique_ptr<StoreReader>> idle_;  // Guarded by mu_.
 };
 
 }  // namespace inferon::scheduler

@@ -17,8 +17,7 @@ namespace {
 class Ticker {
  public:
   Ticker(Core& core, Clock& clock, std::chrono::nanoseconds period)
-      : core_(core), clock_(clock), period_(period),
-        thread_([this](std::stop_token stop) {
+      : core_(core), clock_(clock), period_(period), thread_([this](std::stop_token stop) {
           while (clock_.SleepFor(period_, stop)) Step();
         }) {}
 
@@ -53,9 +52,8 @@ class Server : public SchedulerServer {
         rpc::StartServer({options.address}, {experiments_.get(), workers_.get()});
     if (!server) return tl::unexpected(server.error());
     server_ = std::move(*server);
-    const std::chrono::nanoseconds period =
-        std::clamp<std::chrono::nanoseconds>(core_->limits().lease_time / 10,
-                                             std::chrono::milliseconds(20), std::chrono::seconds(1));
+    const std::chrono::nanoseconds period = std::clamp<std::chrono::nanoseconds>(
+        core_->limits().lease_time / 10, std::chrono::milliseconds(20), std::chrono::seconds(1));
     ticker_.emplace(*core_, clock_, period);
     return {};
   }

@@ -12,11 +12,11 @@
 namespace inferon::scheduler {
 
 struct SchedulerOptions {
-  std::filesystem::path folder;            // Data folder; made where it is missing.
+  std::filesystem::path folder;  // Data folder; made where it is missing.
   std::string address = "127.0.0.1:0";
   Limits limits;
   std::chrono::milliseconds stop_time{5000};  // Calls under way have this long to finish.
-  Clock* clock = &SystemClock();           // Not owned.
+  Clock* clock = &SystemClock();              // Not owned.
 };
 
 // A running scheduler; the destructor stops it: streams are ended, calls under way finish (or are

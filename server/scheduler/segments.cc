@@ -31,7 +31,8 @@ std::uint32_t SegmentNumber(const std::filesystem::path& path) {
 }
 
 [[noreturn]] void ThrowErrno(const char* what, const std::filesystem::path& path) {
-  throw std::system_error(errno, std::generic_category(), fmt::format("{} {}", what, path.string()));
+  throw std::system_error(errno, std::generic_category(),
+                          fmt::format("{} {}", what, path.string()));
 }
 
 }  // namespace
@@ -76,8 +77,8 @@ Location SegmentWriter::Append(std::string_view frame) {
   const Location location{segment_, end_, frame.size()};
   dirty_ = true;
   for (std::size_t done = 0; done < frame.size();) {
-    const ssize_t n = pwrite(fd_, frame.data() + done, frame.size() - done,
-                             static_cast<off_t>(end_ + done));
+    const ssize_t n =
+        pwrite(fd_, frame.data() + done, frame.size() - done, static_cast<off_t>(end_ + done));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) ThrowErrno("cannot write", SegmentPath(folder_, segment_));
     done += static_cast<std::size_t>(n);

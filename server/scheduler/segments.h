@@ -43,7 +43,7 @@ class SegmentWriter {
   const std::uint64_t segment_bytes_;
   std::uint32_t segment_ = 0;  // Last one used.
   std::uint64_t end_ = 0;
-  int fd_ = -1;                // -1: no file is open.
+  int fd_ = -1;  // -1: no file is open.
   bool dirty_ = false;
 };
 

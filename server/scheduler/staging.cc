@@ -63,9 +63,8 @@ Status Upload::Append(std::uint64_t offset, std::string_view chunk, std::uint32_
 
 Result<std::uint64_t> Upload::Finish() {
   if (received_ != total_) {
-    return InvalidArgument(
-        fmt::format("the upload ended after {} of {} bytes", received_, total_),
-        "Upload the shard again");
+    return InvalidArgument(fmt::format("the upload ended after {} of {} bytes", received_, total_),
+                           "Upload the shard again");
   }
   if (hash_.Hex() != sha256_) {
     return InvalidArgument("the SHA-256 of the upload differs from the one announced",
@@ -92,9 +91,8 @@ Result<std::unique_ptr<Upload>> Staging::Begin(const LeaseRef& lease, std::uint6
     return InvalidArgument("sha256 is not 64 lower-case hex digits");
   }
   if (open_ >= max_uploads_) {
-    Error error{ErrorCode::kResourceExhausted,
-                fmt::format("{} uploads run already", max_uploads_), "Try again in a second",
-                std::chrono::seconds(1)};
+    Error error{ErrorCode::kResourceExhausted, fmt::format("{} uploads run already", max_uploads_),
+                "Try again in a second", std::chrono::seconds(1)};
     return tl::unexpected(std::move(error));
   }
   return std::unique_ptr<Upload>(new Upload(*this, lease, total, sha256));

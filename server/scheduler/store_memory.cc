@@ -70,9 +70,8 @@ class MemoryReader : public StoreReader {
   }
 
   std::vector<Shard> ShardsFrom(JobId job, std::uint64_t index, std::uint32_t limit) override {
-    std::vector<Shard> shards = ShardsWhere([&](const Shard& shard) {
-      return shard.job == job && shard.first + shard.count > index;
-    });
+    std::vector<Shard> shards = ShardsWhere(
+        [&](const Shard& shard) { return shard.job == job && shard.first + shard.count > index; });
     std::sort(shards.begin(), shards.end(),
               [](const Shard& a, const Shard& b) { return a.first < b.first; });
     if (shards.size() > limit) shards.resize(limit);
@@ -89,8 +88,7 @@ class MemoryReader : public StoreReader {
       if (HasEnded(job.state)) continue;
       for (const Shard& shard : ShardsFrom(id, 0, ~0u)) {
         if (shard.state != ShardState::kReady || shard.not_before_ms > now_ms) continue;
-        result.push_back(
-            {id, job.project, job.priority, job.substrate, job.device.chip, shard.id});
+        result.push_back({id, job.project, job.priority, job.substrate, job.device.chip, shard.id});
         break;
       }
     }
@@ -159,7 +157,8 @@ class MemoryStore : public Store {
  public:
   MemoryStore()
       : committed_(std::make_shared<State>()),
-        view_([this] { return std::shared_ptr<const State>(std::shared_ptr<void>(), &working_); }) {}
+        view_([this] { return std::shared_ptr<const State>(std::shared_ptr<void>(), &working_); }) {
+  }
 
   void Begin() override {
     INFERON_CHECK(!open_);

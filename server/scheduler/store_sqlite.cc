@@ -56,7 +56,8 @@ class SqliteStore : public Store {
 
   std::uint64_t RefenceAll(Fence fence) override {
     database_.Prepare("UPDATE shard SET not_before_ms = 0 WHERE not_before_ms > 0").Run();
-    database_.Prepare("UPDATE job SET shards_leased = 0 WHERE state < 3 AND shards_leased > 0").Run();
+    database_.Prepare("UPDATE job SET shards_leased = 0 WHERE state < 3 AND shards_leased > 0")
+        .Run();
     return static_cast<std::uint64_t>(
         database_.Prepare("UPDATE shard SET state = 1, fence = ? WHERE state = 2")
             .Bind(fence)
@@ -66,10 +67,11 @@ class SqliteStore : public Store {
   JobId AddJob(const Job& job, const JobSpec& spec) override {
     const std::vector<Range> shards = CutIntoShards(spec.Experiments(), spec.shard_size);
     database_
-        .Prepare("INSERT INTO job(project, request_id, content_sha256, title, state, experiments, "
-                 "shards, shards_open, create_time, profile_sha256, chip, neuron, run, substrate, "
-                 "seed, trials, priority, shard_size, dimension, points) "
-                 "VALUES(?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+        .Prepare(
+            "INSERT INTO job(project, request_id, content_sha256, title, state, experiments, "
+            "shards, shards_open, create_time, profile_sha256, chip, neuron, run, substrate, "
+            "seed, trials, priority, shard_size, dimension, points) "
+            "VALUES(?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
         .Bind(job.project, job.request_id, job.content_sha256, job.title, spec.Experiments(),
               shards.size(), shards.size(), ToMicros(job.create_time), job.profile_sha256,
               spec.device.chip, spec.device.neuron, spec.device.run, spec.substrate, spec.seed,
@@ -83,8 +85,10 @@ class SqliteStore : public Store {
   }
 
   void StartJob(JobId job, WallTime now) override {
-    const int rows = database_.Prepare("UPDATE job SET state = 2, start_time = ? "
-                                       "WHERE id = ? AND state = 1")
+    const int rows = database_
+                         .Prepare(
+                             "UPDATE job SET state = 2, start_time = ? "
+                             "WHERE id = ? AND state = 1")
                          .Bind(ToMicros(now), job)
                          .Run();
     INFERON_CHECK(rows == 1);
@@ -92,43 +96,53 @@ class SqliteStore : public Store {
 
   void EndJob(JobId job, JobState state, WallTime now) override {
     INFERON_CHECK(HasEnded(state));
-    const int rows =
-        database_.Prepare("UPDATE job SET state = ?1, end_time = ?2 WHERE id = ?3 AND "
-                          "(state = 2 OR (state = 1 AND ?1 = 5))")
-            .Bind(static_cast<int>(state), ToMicros(now), job)
-            .Run();
+    const int rows = database_
+                         .Prepare(
+                             "UPDATE job SET state = ?1, end_time = ?2 WHERE id = ?3 AND "
+                             "(state = 2 OR (state = 1 AND ?1 = 5))")
+                         .Bind(static_cast<int>(state), ToMicros(now), job)
+                         .Run();
     INFERON_CHECK(rows == 1);
   }
 
   void LeaseShard(ShardId shard, Fence fence, const std::string& worker) override {
-    const int rows = database_.Prepare("UPDATE shard SET state = 2, fence = ?, worker = ?, "
-                                       "not_before_ms = 0 WHERE id = ? AND state = 1")
+    const int rows = database_
+                         .Prepare(
+                             "UPDATE shard SET state = 2, fence = ?, worker = ?, "
+                             "not_before_ms = 0 WHERE id = ? AND state = 1")
                          .Bind(fence, worker, shard)
                          .Run();
     INFERON_CHECK(rows == 1);
-    Count("UPDATE job SET shards_leased = shards_leased + 1 "
-          "WHERE id = (SELECT job FROM shard WHERE id = ?)", shard);
+    Count(
+        "UPDATE job SET shards_leased = shards_leased + 1 "
+        "WHERE id = (SELECT job FROM shard WHERE id = ?)",
+        shard);
   }
 
   bool FinishShard(ShardId shard, Fence fence, const ShardResult& result) override {
-    const int rows =
-        database_.Prepare("UPDATE shard SET state = 3, sha256 = ?, segment = ?, offset = ?, "
-                          "bytes = ? WHERE id = ? AND fence = ? AND state = 2")
-            .Bind(result.sha256, result.location.segment, result.location.offset,
-                  result.location.bytes, shard, fence)
-            .Run();
+    const int rows = database_
+                         .Prepare(
+                             "UPDATE shard SET state = 3, sha256 = ?, segment = ?, offset = ?, "
+                             "bytes = ? WHERE id = ? AND fence = ? AND state = 2")
+                         .Bind(result.sha256, result.location.segment, result.location.offset,
+                               result.location.bytes, shard, fence)
+                         .Run();
     if (rows == 0) return false;
-    Count("UPDATE job SET shards_leased = shards_leased - 1, shards_open = shards_open - 1, "
-          "experiments_done = experiments_done + (SELECT count FROM shard WHERE id = ?1), "
-          "substrate_seconds = substrate_seconds + ?2 "
-          "WHERE id = (SELECT job FROM shard WHERE id = ?1)", shard, result.substrate_seconds);
+    Count(
+        "UPDATE job SET shards_leased = shards_leased - 1, shards_open = shards_open - 1, "
+        "experiments_done = experiments_done + (SELECT count FROM shard WHERE id = ?1), "
+        "substrate_seconds = substrate_seconds + ?2 "
+        "WHERE id = (SELECT job FROM shard WHERE id = ?1)",
+        shard, result.substrate_seconds);
     return true;
   }
 
   bool ReturnShard(ShardId shard, Fence fence, const ShardReturn& how) override {
     if (!Leave(shard, fence, how, ShardState::kReady)) return false;
-    Count("UPDATE job SET shards_leased = shards_leased - 1 "
-          "WHERE id = (SELECT job FROM shard WHERE id = ?)", shard);
+    Count(
+        "UPDATE job SET shards_leased = shards_leased - 1 "
+        "WHERE id = (SELECT job FROM shard WHERE id = ?)",
+        shard);
     return true;
   }
 
@@ -140,22 +154,28 @@ class SqliteStore : public Store {
     INFERON_CHECK(half > 0);
     Count("UPDATE shard SET count = ?2 WHERE id = ?1", shard, half);
     AddShard(whole->job, whole->first + half, whole->count - half, rest_attempts);
-    Count("UPDATE job SET shards_leased = shards_leased - 1, shards_open = shards_open + 1, "
-          "shards = shards + 1 WHERE id = (SELECT job FROM shard WHERE id = ?)", shard);
+    Count(
+        "UPDATE job SET shards_leased = shards_leased - 1, shards_open = shards_open + 1, "
+        "shards = shards + 1 WHERE id = (SELECT job FROM shard WHERE id = ?)",
+        shard);
     return true;
   }
 
   bool KillShard(ShardId shard, Fence fence, const ShardReturn& how) override {
     if (!Leave(shard, fence, how, ShardState::kDead)) return false;
-    Count("UPDATE job SET shards_leased = shards_leased - 1, shards_open = shards_open - 1, "
-          "experiments_failed = experiments_failed + (SELECT count FROM shard WHERE id = ?1) "
-          "WHERE id = (SELECT job FROM shard WHERE id = ?1)", shard);
+    Count(
+        "UPDATE job SET shards_leased = shards_leased - 1, shards_open = shards_open - 1, "
+        "experiments_failed = experiments_failed + (SELECT count FROM shard WHERE id = ?1) "
+        "WHERE id = (SELECT job FROM shard WHERE id = ?1)",
+        shard);
     return true;
   }
 
   void AddEvent(const Event& event) override {
-    database_.Prepare("INSERT INTO event(time, kind, project, job, resource, message) "
-                      "VALUES(?, ?, ?, ?, ?, ?)")
+    database_
+        .Prepare(
+            "INSERT INTO event(time, kind, project, job, resource, message) "
+            "VALUES(?, ?, ?, ?, ?, ?)")
         .Bind(ToMicros(event.time), event.kind, event.project, event.job, event.resource,
               event.message)
         .Run();
@@ -179,14 +199,15 @@ class SqliteStore : public Store {
 
   // LEASED -> READY or DEAD under the fence; remembers the error in shard and job.
   bool Leave(ShardId shard, Fence fence, const ShardReturn& how, ShardState to) {
-    const int rows =
-        database_.Prepare("UPDATE shard SET state = ?1, attempts = ?2, not_before_ms = ?3, "
-                          "error = CASE WHEN ?4 = '' THEN error ELSE ?4 END, "
-                          "failed_fence = CASE WHEN ?5 THEN fence ELSE failed_fence END "
-                          "WHERE id = ?6 AND fence = ?7 AND state = 2")
-            .Bind(static_cast<int>(to), how.attempts, how.not_before_ms, how.error,
-                  how.reported ? 1 : 0, shard, fence)
-            .Run();
+    const int rows = database_
+                         .Prepare(
+                             "UPDATE shard SET state = ?1, attempts = ?2, not_before_ms = ?3, "
+                             "error = CASE WHEN ?4 = '' THEN error ELSE ?4 END, "
+                             "failed_fence = CASE WHEN ?5 THEN fence ELSE failed_fence END "
+                             "WHERE id = ?6 AND fence = ?7 AND state = 2")
+                         .Bind(static_cast<int>(to), how.attempts, how.not_before_ms, how.error,
+                               how.reported ? 1 : 0, shard, fence)
+                         .Run();
     if (rows == 0) return false;
     if (!how.error.empty()) {
       Count("UPDATE job SET last_error = ?2 WHERE id = (SELECT job FROM shard WHERE id = ?1)",
@@ -207,8 +228,8 @@ class SqliteStore : public Store {
       steps.insert(steps.end(), {step.start_us, step.stop_us, step.scale});
     }
     database_.Prepare("INSERT INTO job_spec VALUES(?, ?, ?, ?, ?)")
-        .Bind(job, spec.profile_toml, AsBlob(steps.data(), steps.size()),
-              spec.protocol.duration_us, spec.protocol.grid_step_us)
+        .Bind(job, spec.profile_toml, AsBlob(steps.data(), steps.size()), spec.protocol.duration_us,
+              spec.protocol.grid_step_us)
         .Run();
     for (std::size_t first = 0; first < spec.sets.size(); first += kBlockSets) {
       const std::size_t sets = std::min<std::size_t>(kBlockSets, spec.sets.size() - first);

@@ -13,13 +13,13 @@ namespace {
 using sqlite::Database;
 using sqlite::Statement;
 
-#define INFERON_JOB_COLUMNS                                                                       \
-  "id, project, request_id, content_sha256, title, state, experiments, experiments_done, "        \
-  "experiments_failed, shards, shards_open, shards_leased, create_time, start_time, end_time, "   \
-  "last_error, profile_sha256, chip, neuron, run, substrate, substrate_seconds, seed, trials, "   \
+#define INFERON_JOB_COLUMNS                                                                     \
+  "id, project, request_id, content_sha256, title, state, experiments, experiments_done, "      \
+  "experiments_failed, shards, shards_open, shards_leased, create_time, start_time, end_time, " \
+  "last_error, profile_sha256, chip, neuron, run, substrate, substrate_seconds, seed, trials, " \
   "priority, shard_size, dimension, points"
-#define INFERON_SHARD_COLUMNS                                                                     \
-  "id, job, first, count, state, fence, failed_fence, attempts, not_before_ms, worker, sha256, "  \
+#define INFERON_SHARD_COLUMNS                                                                    \
+  "id, job, first, count, state, fence, failed_fence, attempts, not_before_ms, worker, sha256, " \
   "segment, offset, bytes, error"
 
 std::optional<WallTime> OptionalTime(const Statement& row, int column) {
@@ -118,17 +118,17 @@ class SqliteReader : public StoreReader {
 
   std::optional<Job> FindRequest(const std::string& project,
                                  const std::string& request_id) override {
-    Statement row = database_.Prepare(
-        "SELECT " INFERON_JOB_COLUMNS " FROM job WHERE project = ? AND request_id = ?");
+    Statement row = database_.Prepare("SELECT " INFERON_JOB_COLUMNS
+                                      " FROM job WHERE project = ? AND request_id = ?");
     if (!row.Bind(project, request_id).Step()) return std::nullopt;
     return JobFromRow(row);
   }
 
   std::vector<Job> ListJobs(const std::string& project, JobId before,
                             std::uint32_t limit) override {
-    Statement rows = database_.Prepare(
-        "SELECT " INFERON_JOB_COLUMNS " FROM job WHERE project = ?1 AND (?2 = 0 OR id < ?2) "
-        "ORDER BY id DESC LIMIT ?3");
+    Statement rows = database_.Prepare("SELECT " INFERON_JOB_COLUMNS
+                                       " FROM job WHERE project = ?1 AND (?2 = 0 OR id < ?2) "
+                                       "ORDER BY id DESC LIMIT ?3");
     return All<Job>(rows.Bind(project, before, limit), JobFromRow);
   }
 
@@ -149,7 +149,8 @@ class SqliteReader : public StoreReader {
   std::vector<Shard> ShardsFrom(JobId job, std::uint64_t index, std::uint32_t limit) override {
     // Shards do not overlap, so the one that holds `index` is the last that begins at or before it.
     Statement rows = database_.Prepare(
-        "SELECT " INFERON_SHARD_COLUMNS " FROM shard WHERE job = ?1 AND first >= coalesce("
+        "SELECT " INFERON_SHARD_COLUMNS
+        " FROM shard WHERE job = ?1 AND first >= coalesce("
         "(SELECT max(first) FROM shard WHERE job = ?1 AND first <= ?2), 0) AND first + count > ?2 "
         "ORDER BY first LIMIT ?3");
     return All<Shard>(rows.Bind(job, index, limit), ShardFromRow);
@@ -197,8 +198,9 @@ class SqliteReader : public StoreReader {
 
   std::vector<Event> Events(const EventFilter& filter, std::uint64_t after,
                             std::uint32_t limit) override {
-    constexpr char kColumns[] = "SELECT sequence, time, kind, project, job, resource, message "
-                                "FROM event WHERE ";
+    constexpr char kColumns[] =
+        "SELECT sequence, time, kind, project, job, resource, message "
+        "FROM event WHERE ";
     Statement rows = database_.Prepare(
         filter.job != 0
             ? fmt::format("{}job = ?1 AND sequence > ?2 ORDER BY sequence LIMIT ?3", kColumns)
@@ -209,8 +211,9 @@ class SqliteReader : public StoreReader {
       rows.Bind(filter.project, after, limit);
     }
     return All<Event>(rows, [](const Statement& row) {
-      return Event{row.UInt(0), FromMicros(row.Int(1)), row.Text(2), row.Text(3),
-                   row.UInt(4), row.Text(5),            row.Text(6)};
+      return Event{
+          row.UInt(0), FromMicros(row.Int(1)), row.Text(2), row.Text(3), row.UInt(4), row.Text(5),
+          row.Text(6)};
     });
   }
 
@@ -219,9 +222,13 @@ class SqliteReader : public StoreReader {
         "SELECT id, session, substrate, mode, chip, calibration_id, version, shards_done, "
         "experiments_done, substrate_seconds, last_seen FROM worker ORDER BY id");
     return All<WorkerRecord>(rows, [](const Statement& row) {
-      return WorkerRecord{
-          row.Text(0), row.Text(1), {row.Text(2), row.Text(3), row.Text(4), row.Text(5), row.Text(6)},
-          row.UInt(7), row.UInt(8), row.Real(9), FromMicros(row.Int(10))};
+      return WorkerRecord{row.Text(0),
+                          row.Text(1),
+                          {row.Text(2), row.Text(3), row.Text(4), row.Text(5), row.Text(6)},
+                          row.UInt(7),
+                          row.UInt(8),
+                          row.Real(9),
+                          FromMicros(row.Int(10))};
     });
   }
 
@@ -263,8 +270,7 @@ class SqliteReader : public StoreReader {
 
 // Base first, so that the connection is there before, and goes after, the reader of it.
 struct Connection {
-  explicit Connection(const std::filesystem::path& file)
-      : database(file, sqlite::Access::kRead) {}
+  explicit Connection(const std::filesystem::path& file) : database(file, sqlite::Access::kRead) {}
   Database database;
 };
 
@@ -281,7 +287,8 @@ std::int64_t ToMicros(WallTime time) {
 }
 
 WallTime FromMicros(std::int64_t micros) {
-  return WallTime(std::chrono::duration_cast<WallTime::duration>(std::chrono::microseconds(micros)));
+  return WallTime(
+      std::chrono::duration_cast<WallTime::duration>(std::chrono::microseconds(micros)));
 }
 
 std::unique_ptr<StoreReader> MakeSqliteReader(Database& database) {

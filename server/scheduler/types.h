@@ -58,7 +58,7 @@ struct Job {
   std::uint64_t experiments_done = 0;
   std::uint64_t experiments_failed = 0;
   std::uint32_t shards = 0;
-  std::uint32_t shards_open = 0;    // READY or LEASED.
+  std::uint32_t shards_open = 0;  // READY or LEASED.
   std::uint32_t shards_leased = 0;
   WallTime create_time;
   std::optional<WallTime> start_time;
@@ -91,14 +91,14 @@ struct Shard {
   std::uint64_t first = 0;
   std::uint32_t count = 0;
   ShardState state = ShardState::kReady;
-  Fence fence = 0;          // Of the last lease or start; 0 before the first.
-  Fence failed_fence = 0;   // Of the last lease whose worker reported a failure.
+  Fence fence = 0;         // Of the last lease or start; 0 before the first.
+  Fence failed_fence = 0;  // Of the last lease whose worker reported a failure.
   std::uint32_t attempts = 0;
   std::int64_t not_before_ms = 0;  // Back-off, ms since this start of the server.
-  std::string worker;       // Of the last lease.
-  std::string sha256;       // Of the frame; empty unless DONE.
-  Location location;        // Of the frame; meaningful when DONE.
-  std::string error;        // Last error.
+  std::string worker;              // Of the last lease.
+  std::string sha256;              // Of the frame; empty unless DONE.
+  Location location;               // Of the frame; meaningful when DONE.
+  std::string error;               // Last error.
 };
 
 // Result of a shard on its way to DONE.
@@ -112,8 +112,8 @@ struct ShardResult {
 struct ShardReturn {
   std::uint32_t attempts = 0;
   std::int64_t not_before_ms = 0;
-  std::string error;         // Empty: none, the one before stays.
-  bool reported = false;     // A worker reported it (remembers the fence as failed).
+  std::string error;      // Empty: none, the one before stays.
+  bool reported = false;  // A worker reported it (remembers the fence as failed).
 };
 
 struct Event {

@@ -18,8 +18,9 @@ constexpr std::uint64_t kSpikeAllowance = 4;  // Bytes a point: no more spikes t
 bool IsLowerOrDigit(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
 
 std::size_t Characters(std::string_view utf8) {
-  return static_cast<std::size_t>(std::count_if(
-      utf8.begin(), utf8.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+  return static_cast<std::size_t>(std::count_if(utf8.begin(), utf8.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+  }));
 }
 
 Status ValidateIdentity(const JobRequest& request) {
@@ -100,8 +101,8 @@ Status ValidateSize(const JobSpec& spec, const Limits& limits) {
         fmt::format("shard_size is {}, outside 1..{}", spec.shard_size, kMaxShardSize));
   }
   if (spec.priority < -kMaxPriority || spec.priority > kMaxPriority) {
-    return InvalidArgument(fmt::format("priority is {}, outside {}..{}", spec.priority,
-                                       -kMaxPriority, kMaxPriority));
+    return InvalidArgument(
+        fmt::format("priority is {}, outside {}..{}", spec.priority, -kMaxPriority, kMaxPriority));
   }
   if (spec.Experiments() > limits.max_experiments_per_job) {
     return InvalidArgument(
@@ -216,9 +217,8 @@ Status ValidateWorker(const std::string& id, const std::string& session,
     return InvalidArgument("the session id is not hex of 16 to 64 characters");
   }
   if (!IsKnownSubstrate(capabilities.substrate)) {
-    return InvalidArgument(
-        fmt::format("'{}' is not a kind of substrate", capabilities.substrate),
-        fmt::format("Use one of: {}", fmt::join(kSubstrates, ", ")));
+    return InvalidArgument(fmt::format("'{}' is not a kind of substrate", capabilities.substrate),
+                           fmt::format("Use one of: {}", fmt::join(kSubstrates, ", ")));
   }
   if (!capabilities.chip.empty() && !IsToken(capabilities.chip, 64)) {
     return InvalidArgument(fmt::format("'{}' is not the name of a chip", capabilities.chip));

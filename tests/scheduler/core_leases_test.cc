@@ -149,8 +149,8 @@ TEST_F(CoreTest, UploadIsChecked) {
   const LeaseRef lease = worker_.LeaseOne(*core_);
   const std::string sha = Sha256Hex("hello");
   const auto upload = [&] { return core_->BeginUpload(lease, 5, sha).value(); };
-  EXPECT_EQ(upload()->Append(1, "hello", Crc32("hello")).error().code,
-            ErrorCode::kInvalidArgument) << "a gap";
+  EXPECT_EQ(upload()->Append(1, "hello", Crc32("hello")).error().code, ErrorCode::kInvalidArgument)
+      << "a gap";
   EXPECT_FALSE(upload()->Append(0, "hello", 1)) << "wrong checksum";
   EXPECT_FALSE(upload()->Append(0, "hello!", Crc32("hello!"))) << "too long";
   const std::string chunk(kMaxChunkBytes + 1, 'x');
@@ -340,8 +340,8 @@ TEST_F(CoreTest, RequestsOfWorkersHaveLimits) {
   EXPECT_EQ(worker_.held().size(), 2u);
   FakeWorker second("w2", "bbbbbbbbbbbbbbbb");
   EXPECT_EQ(second.Beat(*core_, 0).error().code, ErrorCode::kResourceExhausted);
-  const SyncRequest many{"w1", "aaaaaaaaaaaaaaaa", EmulatorCapabilities(),
-                         {{1, 1}, {2, 2}, {3, 3}}, 0, false};
+  const SyncRequest many{
+      "w1", "aaaaaaaaaaaaaaaa", EmulatorCapabilities(), {{1, 1}, {2, 2}, {3, 3}}, 0, false};
   EXPECT_EQ(core_->Synchronize(many).error().code, ErrorCode::kInvalidArgument);
 }
 

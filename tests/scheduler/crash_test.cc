@@ -101,9 +101,8 @@ class CrashTest : public testing::Test {
       for (const v1::StreamResultsResponse& part : results) {
         ASSERT_EQ(part.first_index(), next);
         ASSERT_EQ(part.error(), "");
-        ASSERT_TRUE(part.frame() ==
-                    EncodeObservations(ResultOf(static_cast<std::uint64_t>(job), next,
-                                                part.count(), 20)));
+        ASSERT_TRUE(part.frame() == EncodeObservations(ResultOf(static_cast<std::uint64_t>(job),
+                                                                next, part.count(), 20)));
         next += part.count();
       }
       EXPECT_EQ(next, kSets) << names_[job];

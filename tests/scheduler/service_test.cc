@@ -158,11 +158,13 @@ TEST_F(ServiceTest, BadJobsAreRefusedAndChangeNothing) {
   refused([](auto& r) { r.mutable_spec()->mutable_parameter_sets()->set_dtype("f4"); }, "f4");
   refused([](auto& r) { r.mutable_spec()->mutable_parameter_sets()->mutable_data()->pop_back(); },
           "");
-  refused([](auto& r) {
-    auto* data = r.mutable_spec()->mutable_parameter_sets()->mutable_data();
-    (*data)[2 * 8] = '\xFF';
-    (*data)[2 * 8 + 1] = '\x03';
-  }, "row 1, column 1");
+  refused(
+      [](auto& r) {
+        auto* data = r.mutable_spec()->mutable_parameter_sets()->mutable_data();
+        (*data)[2 * 8] = '\xFF';
+        (*data)[2 * 8 + 1] = '\x03';
+      },
+      "row 1, column 1");
   refused([](auto& r) { r.mutable_spec()->set_profile_toml("x"); }, "");
   refused([](auto& r) { r.mutable_spec()->mutable_protocol()->set_duration_us(1); }, "duration");
   refused([](auto& r) { r.mutable_spec()->mutable_device()->set_neuron(512); }, "512");

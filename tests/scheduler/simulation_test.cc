@@ -125,7 +125,8 @@ class Simulation {
   // Takes one of its leases as far as it comes: fetched, failed, uploaded or committed.
   void WorkOn(SimulatedWorker& worker) {
     if (worker.held.empty()) return;
-    const LeaseRef lease = worker.held[random_.Below(static_cast<std::uint32_t>(worker.held.size()))];
+    const LeaseRef lease =
+        worker.held[random_.Below(static_cast<std::uint32_t>(worker.held.size()))];
     const Result<ShardWork> shard = core_->GetShard(lease);
     if (!shard) {
       EXPECT_EQ(shard.error().code, ErrorCode::kAborted);
@@ -147,8 +148,7 @@ class Simulation {
   }
 
   void Commit(const Work& work) {
-    const Result<bool> repeated =
-        core_->CommitShard(work.lease, Sha256Hex(FrameOf(work.shard)), 1);
+    const Result<bool> repeated = core_->CommitShard(work.lease, Sha256Hex(FrameOf(work.shard)), 1);
     if (repeated) {
       history_.Committed(work.lease, work.shard.first, work.shard.count, *repeated);
     } else {

@@ -46,9 +46,7 @@ JobId Choose(const std::vector<Candidate>& candidates, const Turns& turns = {},
   return chosen ? chosen->job : 0;
 }
 
-TEST(PolicyTest, OldestJobFirstWithinAProject) {
-  EXPECT_EQ(Choose({Of(1, "a"), Of(2, "a")}), 1u);
-}
+TEST(PolicyTest, OldestJobFirstWithinAProject) { EXPECT_EQ(Choose({Of(1, "a"), Of(2, "a")}), 1u); }
 
 TEST(PolicyTest, PriorityGoesBeforeAge) {
   EXPECT_EQ(Choose({Of(1, "a"), Of(2, "a", 1), Of(3, "a", 1), Of(4, "a", -1)}), 2u);

@@ -334,9 +334,7 @@ class TriggerTest : public testing::Test {
     database_.Execute("ROLLBACK TO s; RELEASE s");
     return accepted;
   }
-  void RestoreTrigger(const std::string& name) {
-    database_.Execute(trigger_sql_.at(name));
-  }
+  void RestoreTrigger(const std::string& name) { database_.Execute(trigger_sql_.at(name)); }
 
   TemporaryFolder folder_;
   sqlite::Database database_{folder_.path() / "t.db", sqlite::Access::kWrite};

@@ -52,9 +52,8 @@ TEST_F(WriterTest, WhatIsQueuedGoesIntoOneTransaction) {
   }));
   started.wait();
   for (int i = 0; i < 8; ++i) {
-    waiting.push_back(std::async(std::launch::async, [&] {
-      return writer.Run([&] { return AddEvent(*store_, "x"); });
-    }));
+    waiting.push_back(std::async(
+        std::launch::async, [&] { return writer.Run([&] { return AddEvent(*store_, "x"); }); }));
   }
   while (writer.waiting() < 8) std::this_thread::yield();
   go.set_value();
@@ -75,8 +74,8 @@ TEST_F(WriterTest, FullQueueRefusesAtTheEdge) {
     });
   });
   started.wait();
-  auto queued = std::async(std::launch::async,
-                           [&] { return writer.Run([]() -> Status { return {}; }); });
+  auto queued =
+      std::async(std::launch::async, [&] { return writer.Run([]() -> Status { return {}; }); });
   while (writer.waiting() < 1) std::this_thread::yield();
   const Status refused = writer.Run([]() -> Status { return {}; });
   ASSERT_FALSE(refused);
@@ -104,7 +103,10 @@ TEST_F(WriterTest, FailedCommitFailsEveryBodyOfTheGroupAndKeepsNothing) {
   bool broken = true;
   std::vector<bool> undone;
   Writer writer(*store_,
-                {.before_commit = [&] { if (broken) throw std::runtime_error("disk"); },
+                {.before_commit =
+                     [&] {
+                       if (broken) throw std::runtime_error("disk");
+                     },
                  .after_undo = [&](bool whole) { undone.push_back(whole); }},
                 10, 10);
   EXPECT_THROW(static_cast<void>(writer.Run([&] { return AddEvent(*store_, "lost"); })),

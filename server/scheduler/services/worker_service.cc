@@ -37,8 +37,10 @@ class WorkerServiceImpl : public v1::WorkerService::Service {
     return rpc::Guard("UploadShard", [&] {
       v1::UploadShardRequest chunk;
       if (!reader->Read(&chunk)) {
-        return rpc::ToStatus({ErrorCode::kInvalidArgument, "the upload is empty",
-                              "Send lease, total_bytes, sha256 and the first chunk", {}});
+        return rpc::ToStatus({ErrorCode::kInvalidArgument,
+                              "the upload is empty",
+                              "Send lease, total_bytes, sha256 and the first chunk",
+                              {}});
       }
       const auto upload =
           core_.BeginUpload(FromProto(chunk.lease()), chunk.total_bytes(), chunk.sha256());

@@ -90,8 +90,8 @@ class ResponseStream : public grpc::ServerWriteReactor<Response>,
 
   StreamPump& pump_;
   const char* const method_;
-  Response response_;                     // Of the pump's step, and of gRPC while writing_.
-  bool finished_ = false;                 // Of the pump's step.
+  Response response_;      // Of the pump's step, and of gRPC while writing_.
+  bool finished_ = false;  // Of the pump's step.
   std::atomic<bool> writing_{false};
   std::atomic<bool> cancelled_{false};
   std::shared_ptr<ResponseStream> self_;  // gRPC's hold; set before Enter, gone with OnDone.

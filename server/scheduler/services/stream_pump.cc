@@ -20,11 +20,10 @@ Status StreamPump::Enter(const std::shared_ptr<PumpedStream>& stream) {
                                 "Try again when it runs", std::chrono::seconds(1)});
   }
   if (streams_.size() >= max_streams_) {
-    return tl::unexpected(Error{ErrorCode::kResourceExhausted,
-                                fmt::format("{} streams are open, the limit of this server",
-                                            streams_.size()),
-                                "Close some, or start the scheduler with a higher --max-streams",
-                                std::chrono::seconds(5)});
+    return tl::unexpected(Error{
+        ErrorCode::kResourceExhausted,
+        fmt::format("{} streams are open, the limit of this server", streams_.size()),
+        "Close some, or start the scheduler with a higher --max-streams", std::chrono::seconds(5)});
   }
   streams_.insert(stream);
   ScheduleLocked(stream);

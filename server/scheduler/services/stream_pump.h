@@ -55,10 +55,10 @@ class StreamPump {
   const std::uint32_t max_streams_;
   mutable std::mutex mu_;
   std::condition_variable_any due_;
-  std::deque<std::shared_ptr<PumpedStream>> queue_;   // Guarded by mu_.
-  std::set<std::shared_ptr<PumpedStream>> streams_;   // Guarded by mu_; shared with gRPC's hold.
-  bool stopping_ = false;                             // Guarded by mu_.
-  std::vector<std::jthread> threads_;                 // Last.
+  std::deque<std::shared_ptr<PumpedStream>> queue_;  // Guarded by mu_.
+  std::set<std::shared_ptr<PumpedStream>> streams_;  // Guarded by mu_; shared with gRPC's hold.
+  bool stopping_ = false;                            // Guarded by mu_.
+  std::vector<std::jthread> threads_;                // Last.
 };
 
 }  // namespace inferon::scheduler

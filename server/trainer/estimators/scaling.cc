@@ -7,7 +7,12 @@
 namespace inferon::estimators {
 namespace {
 
-constexpr double kNormalIqr = 1.349;  // Interquartile range of the standard normal.
+// Symmetric quantiles, from robust to wide, and the distance of the standard normal's: the first pair
+// that differs gives the spread of a column, however many of its values are equal.
+struct Range {
+  double low, distance;
+};
+constexpr std::array<Range, 4> kRanges = {{{0.25, 1.349}, {0.1, 2.563}, {0.02, 4.107}, {0, 6.5}}};
 constexpr float kLargest = 1e6f;      // Bound of a standardised value.
 
 // Element at the quantile of a vector that it reorders.
@@ -17,23 +22,16 @@ float Quantile(std::vector<float>* values, double q) {
   return (*values)[static_cast<std::size_t>(at)];
 }
 
-double StandardDeviation(const std::vector<float>& values) {
-  double sum = 0, squares = 0;
-  for (const float v : values) sum += v;
-  const double mean = sum / static_cast<double>(values.size());
-  for (const float v : values) squares += (v - mean) * (v - mean);
-  return std::sqrt(squares / static_cast<double>(values.size()));
-}
-
 // Median and spread of one column; a column without spread keeps its units.
 std::array<float, 2> CentreAndSpread(std::vector<float> values) {
   if (values.empty()) return {0, 1};
   const float median = Quantile(&values, 0.5);
-  double spread = (Quantile(&values, 0.75) - Quantile(&values, 0.25)) / kNormalIqr;
-  const double deviation = StandardDeviation(values);
-  if (!(spread > 1e-3 * deviation)) spread = deviation;  // Over half of the values are equal.
   const double floor = 1e-6 * std::max(1.0, std::abs(static_cast<double>(median)));
-  return {median, spread > floor ? static_cast<float>(spread) : 1.0f};
+  for (const auto& [low, distance] : kRanges) {
+    const double range = static_cast<double>(Quantile(&values, 1 - low)) - Quantile(&values, low);
+    if (range / distance > floor) return {median, static_cast<float>(range / distance)};
+  }
+  return {median, 1};
 }
 
 }  // namespace

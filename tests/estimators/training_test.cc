@@ -1,0 +1,282 @@
+#include "server/trainer/estimators/training.h"
+
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <fstream>
+
+#include "common/base/files.h"
+#include "server/trainer/estimators/checkpoint.h"
+#include "server/trainer/estimators/draws.h"
+
+namespace inferon::estimators {
+namespace {
+
+using testing::HasSubstr;
+
+// Fits one number per column to noisy rows: the simplest network there is. Its loss has noise that
+// depends on the epoch, as dequantisation does.
+class MeanTrainee : public Trainee {
+ public:
+  static constexpr std::size_t kColumns = 3;
+  static constexpr std::size_t kRows = 100;
+
+  MeanTrainee() : values_(kColumns, 0), gradient_(kColumns), rows_(kRows * kColumns) {
+    FillUniform(StreamKey(1, "rows"), 0, 0, rows_);
+    spans_ = {{"mean", {1, 3}, values_, gradient_, true}};
+  }
+  const std::vector<WeightSpan>& Weights() override { return spans_; }
+  double Step(std::span<const std::uint32_t> rows, std::uint32_t epoch) override {
+    ++steps;
+    if (steps == poison_at) return std::nan("");
+    std::fill(gradient_.begin(), gradient_.end(), 0.0f);
+    if (steps == poison_gradient_at) gradient_[0] = INFINITY;
+    double loss = 0;
+    for (const std::uint32_t row : rows) {
+      std::array<float, kColumns> noise;
+      FillUniform(StreamKey(1, "noise"), epoch, row * kColumns, noise);
+      for (std::size_t c = 0; c < kColumns; ++c) {
+        const float error = values_[c] - rows_[row * kColumns + c] - 0.1f * (noise[c] - 0.5f);
+        loss += error * error;
+        gradient_[c] += 2 * error / static_cast<float>(rows.size());
+      }
+    }
+    return loss / static_cast<double>(rows.size());
+  }
+  double HeldoutLoss(std::span<const std::uint32_t> rows) override {
+    double loss = 0;
+    for (const std::uint32_t row : rows) {
+      for (std::size_t c = 0; c < kColumns; ++c) {
+        loss += std::pow(values_[c] - rows_[row * kColumns + c], 2);
+      }
+    }
+    return loss;
+  }
+  const std::vector<float>& values() const { return values_; }
+
+  int steps = 0;
+  int poison_at = -1;
+  int poison_gradient_at = -1;
+
+ private:
+  std::vector<float> values_, gradient_, rows_;
+  std::vector<WeightSpan> spans_;
+};
+
+TrainingOptions Options() {
+  TrainingOptions options;
+  options.max_epochs = 12;
+  options.patience = 100;
+  options.batch_size = 16;
+  options.learning_rate = 0.05;
+  options.seed = 4;
+  return options;
+}
+
+struct Trained {
+  Status status;
+  std::vector<float> values;
+  TrainingResult result;
+  int steps = 0;
+};
+
+Trained TrainMean(const TrainingOptions& options, const std::string& description = "d",
+            int poison_at = -1, int poison_gradient_at = -1) {
+  MeanTrainee trainee;
+  trainee.poison_at = poison_at;
+  trainee.poison_gradient_at = poison_gradient_at;
+  Trained t;
+  t.status = Train(trainee, SplitRows(MeanTrainee::kRows, options), options, description,
+                   FakeClock(), &t.result);
+  t.values = trainee.values();
+  t.steps = trainee.steps;
+  return t;
+}
+
+TEST(TrainingTest, FindsTheMinimum) {
+  const Trained t = TrainMean(Options());
+  ASSERT_TRUE(t.status);
+  EXPECT_EQ(t.result.epochs, 12u);
+  EXPECT_EQ(t.result.heldout_loss.size(), 12u);
+  for (const float v : t.values) EXPECT_NEAR(v, 0.5, 0.1);
+}
+
+TEST(TrainingTest, EveryRowIsTrainedOnOrHeldOutOnce) {
+  const RowSplit split = SplitRows(1000, Options());
+  EXPECT_EQ(split.heldout.size(), 100u);
+  std::vector<std::uint32_t> all = split.training;
+  all.insert(all.end(), split.heldout.begin(), split.heldout.end());
+  std::sort(all.begin(), all.end());
+  for (std::uint32_t i = 0; i < 1000; ++i) EXPECT_EQ(all[i], i);
+}
+
+TEST(TrainingTest, KeepsTheBestWeightsAndStopsEarly) {
+  TrainingOptions options = Options();
+  options.max_epochs = 300;
+  options.patience = 5;
+  options.learning_rate = 0.5;  // So large that it overshoots.
+  const Trained t = TrainMean(options);
+  ASSERT_TRUE(t.status);
+  EXPECT_LT(t.result.epochs, 300u);
+  const auto best = std::min_element(t.result.heldout_loss.begin(), t.result.heldout_loss.end());
+  EXPECT_EQ(*best, t.result.best_heldout_loss);
+  EXPECT_EQ(t.result.heldout_loss.end() - best, 6);
+  MeanTrainee probe;
+  ScatterValues(t.values, probe.Weights());
+  const RowSplit split = SplitRows(MeanTrainee::kRows, options);
+  EXPECT_DOUBLE_EQ(probe.HeldoutLoss(split.heldout) / static_cast<double>(split.heldout.size()),
+                   t.result.best_heldout_loss);
+}
+
+TEST(TrainingTest, CutOffAtAnyEpochAndResumedEqualsUninterrupted) {
+  const Trained whole = TrainMean(Options());
+  for (std::uint32_t cut = 1; cut < 12; cut += 3) {
+    const TemporaryFolder folder;
+    TrainingOptions options = Options();
+    options.checkpoint = folder.path() / "checkpoint";
+    std::stop_source stop;
+    options.stop = stop.get_token();
+    options.progress = [&](const TrainingProgress& p) {
+      if (p.epoch == cut) stop.request_stop();
+    };
+    const Trained first = TrainMean(options);
+    ASSERT_FALSE(first.status);
+    EXPECT_EQ(first.status.error().code, ErrorCode::kCancelled);
+    options.stop = {};
+    const Trained second = TrainMean(options);
+    ASSERT_TRUE(second.status);
+    EXPECT_EQ(first.steps + second.steps, whole.steps) << "trained an epoch twice";
+    EXPECT_EQ(second.values, whole.values);
+    EXPECT_EQ(second.result.heldout_loss, whole.result.heldout_loss);
+    EXPECT_EQ(second.result.training_loss, whole.result.training_loss);
+    EXPECT_EQ(second.result.best_heldout_loss, whole.result.best_heldout_loss);
+  }
+}
+
+TEST(TrainingTest, FinishedCheckpointIsTheResult) {
+  const TemporaryFolder folder;
+  TrainingOptions options = Options();
+  options.checkpoint = folder.path() / "checkpoint";
+  const Trained first = TrainMean(options);
+  const Trained again = TrainMean(options);
+  EXPECT_EQ(again.steps, 0);
+  EXPECT_EQ(again.values, first.values);
+}
+
+TEST(TrainingTest, CheckpointOfOtherSettingsOrDataIsNotUsed) {
+  const TemporaryFolder folder;
+  TrainingOptions options = Options();
+  options.checkpoint = folder.path() / "checkpoint";
+  const Trained first = TrainMean(options, "one data set");
+  EXPECT_EQ(TrainMean(options, "another data set").steps, first.steps);
+}
+
+TEST(TrainingTest, DamagedCheckpointStartsAnew) {
+  const TemporaryFolder folder;
+  TrainingOptions options = Options();
+  options.checkpoint = folder.path() / "checkpoint";
+  const Trained first = TrainMean(options);
+  for (const std::string content : {"", "nonsense", "\x08"}) {
+    std::ofstream(options.checkpoint, std::ios::binary) << content;
+    const Trained again = TrainMean(options);
+    EXPECT_EQ(again.steps, first.steps);
+    EXPECT_EQ(again.values, first.values);
+  }
+}
+
+TEST(TrainingTest, LossThatIsNotFiniteNamesEpochAndBatch) {
+  const Trained t = TrainMean(Options(), "d", /*poison_at=*/8);  // 5 batches of 16 in 90 rows.
+  ASSERT_FALSE(t.status);
+  EXPECT_EQ(t.status.error().code, ErrorCode::kInternal);
+  EXPECT_THAT(t.status.error().message, HasSubstr("training loss"));
+  EXPECT_THAT(t.status.error().message, HasSubstr("epoch 2, batch 3"));
+  EXPECT_THAT(t.status.error().advice, HasSubstr("learning rate"));
+}
+
+TEST(TrainingTest, GradientThatIsNotFiniteIsRefused) {
+  const Trained t = TrainMean(Options(), "d", -1, /*poison_gradient_at=*/1);
+  ASSERT_FALSE(t.status);
+  EXPECT_THAT(t.status.error().message, HasSubstr("gradient"));
+}
+
+TEST(TrainingTest, StopBeforeTheFirstBatchIsCancelled) {
+  TrainingOptions options = Options();
+  std::stop_source stop;
+  stop.request_stop();
+  options.stop = stop.get_token();
+  const Trained t = TrainMean(options);
+  ASSERT_FALSE(t.status);
+  EXPECT_EQ(t.status.error().code, ErrorCode::kCancelled);
+  EXPECT_EQ(t.steps, 0);
+}
+
+TEST(TrainingTest, DescriptionTellsEverySettingApart) {
+  const std::string base = DescribeTraining(Options(), "a", "d");
+  const auto changed = [&](auto change) {
+    TrainingOptions options = Options();
+    change(options);
+    return DescribeTraining(options, "a", "d");
+  };
+  EXPECT_NE(base, changed([](auto& o) { o.max_epochs = 13; }));
+  EXPECT_NE(base, changed([](auto& o) { o.patience = 99; }));
+  EXPECT_NE(base, changed([](auto& o) { o.batch_size = 17; }));
+  EXPECT_NE(base, changed([](auto& o) { o.learning_rate = 0.051; }));
+  EXPECT_NE(base, changed([](auto& o) { o.weight_decay = 1e-3; }));
+  EXPECT_NE(base, changed([](auto& o) { o.gradient_clip = 4; }));
+  EXPECT_NE(base, changed([](auto& o) { o.heldout_share = 0.2; }));
+  EXPECT_NE(base, changed([](auto& o) { o.seed = 5; }));
+  EXPECT_NE(base, changed([](auto& o) { o.threads = 2; }));
+  EXPECT_NE(base, DescribeTraining(Options(), "b", "d"));
+  EXPECT_NE(base, DescribeTraining(Options(), "a", "e"));
+}
+
+TEST(TrainingTest, OptionsOutOfRangeAreRefused) {
+  const auto refused = [](auto change) {
+    TrainingOptions options = Options();
+    change(options);
+    const Status status = CheckTrainingOptions(options, 100);
+    return !status && status.error().code == ErrorCode::kInvalidArgument &&
+           !status.error().advice.empty();
+  };
+  EXPECT_TRUE(refused([](auto& o) { o.max_epochs = 0; }));
+  EXPECT_TRUE(refused([](auto& o) { o.patience = 0; }));
+  EXPECT_TRUE(refused([](auto& o) { o.batch_size = 0; }));
+  EXPECT_TRUE(refused([](auto& o) { o.batch_size = 65537; }));
+  EXPECT_TRUE(refused([](auto& o) { o.learning_rate = 0; }));
+  EXPECT_TRUE(refused([](auto& o) { o.learning_rate = std::nan(""); }));
+  EXPECT_TRUE(refused([](auto& o) { o.weight_decay = -1; }));
+  EXPECT_TRUE(refused([](auto& o) { o.gradient_clip = -1; }));
+  EXPECT_TRUE(refused([](auto& o) { o.heldout_share = 1; }));
+  EXPECT_TRUE(refused([](auto& o) { o.threads = 0; }));
+  EXPECT_FALSE(CheckTrainingOptions(Options(), 1));
+  EXPECT_TRUE(CheckTrainingOptions(Options(), 2));
+}
+
+TEST(OptimizerTest, RateWarmsUpAndFallsToZero) {
+  EXPECT_NEAR(LearningRate(1, 0, 1000), 0.02, 1e-12);
+  EXPECT_NEAR(LearningRate(1, 49, 1000), 1, 1e-12);
+  EXPECT_NEAR(LearningRate(1, 524, 1000), 0.5, 1e-2);
+  EXPECT_NEAR(LearningRate(1, 999, 1000), 0, 1e-12);
+  EXPECT_GT(LearningRate(1, 0, 1), 0);
+}
+
+TEST(OptimizerTest, FirstStepMovesByTheRateAgainstTheGradient) {
+  std::vector<float> values{1, 1}, gradient{0.3f, -7};
+  const std::vector<WeightSpan> weights{{"w", {2}, values, gradient, false}};
+  AdamState state{{0, 0}, {0, 0}, 0};
+  AdamStep(weights, 0.01, 0.5, 1, &state);
+  EXPECT_NEAR(values[0], 0.99, 1e-6);
+  EXPECT_NEAR(values[1], 1.01, 1e-6);
+}
+
+TEST(OptimizerTest, DecayShrinksMatricesOnly) {
+  std::vector<float> values{1}, gradient{0};
+  AdamState state{{0}, {0}, 0};
+  AdamStep({{"w", {1, 1}, values, gradient, true}}, 0.1, 0.5, 1, &state);
+  EXPECT_NEAR(values[0], 0.95, 1e-6);
+  AdamStep({{"b", {1}, values, gradient, false}}, 0.1, 0.5, 1, &state);
+  EXPECT_NEAR(values[0], 0.95, 1e-6);
+}
+
+}  // namespace
+}  // namespace inferon::estimators

@@ -9,8 +9,8 @@ namespace {
 
 // Index of the first spike of experiment i in the concatenated spikes.
 std::size_t FirstSpike(const ObservationBatch& batch, std::size_t i) {
-  return std::accumulate(batch.spike_count.begin(),
-                         batch.spike_count.begin() + static_cast<std::ptrdiff_t>(i), std::size_t{0});
+  const auto begin = batch.spike_count.begin();
+  return std::accumulate(begin, begin + static_cast<std::ptrdiff_t>(i), std::size_t{0});
 }
 
 }  // namespace

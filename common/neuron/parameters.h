@@ -12,7 +12,8 @@ namespace inferon {
 inline constexpr std::uint16_t kMaxCode = 1022;
 inline constexpr int kCodeCount = 1023;
 
-// A matrix of codes, one row a parameter set, columns in the order of the profile's free parameters.
+// A matrix of codes, one row a parameter set, columns in the order of the profile's free
+// parameters.
 struct ParameterSets {
   std::size_t dimension = 0;
   std::vector<std::uint16_t> codes;  // [size(), dimension], row-major.

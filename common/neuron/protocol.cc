@@ -30,7 +30,8 @@ Status ValidateStep(const Protocol& protocol, std::size_t i) {
                            "Give the amplitude relative to the profile's stimulus current");
   }
   if (i > 0 && step.start_us < protocol.steps[i - 1].stop_us) {
-    return InvalidArgument(fmt::format("current step {} starts before step {} has stopped", i + 1, i),
+    return InvalidArgument(fmt::format("current step {} starts before step {} has stopped", i + 1,
+                                       i),
                            "List the steps in order of time, without overlap");
   }
   return {};

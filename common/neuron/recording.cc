@@ -202,8 +202,8 @@ Result<StepWindow> FindStep(const Recording& recording) {
     return refuse("its current is not known");
   }
   const std::vector<double> smooth = SmoothCurrent(recording);
-  const auto part =
-      std::max<std::size_t>(1, static_cast<std::size_t>(kLevelPart * static_cast<double>(smooth.size())));
+  const double first_part = std::max(1.0, kLevelPart * static_cast<double>(smooth.size()));
+  const auto part = static_cast<std::size_t>(first_part);
   double level = 0;
   for (std::size_t k = 0; k < part; ++k) level += smooth[k] / static_cast<double>(part);
   double largest = 0;
@@ -253,8 +253,8 @@ Result<RecordedObservation> MapRecording(const Recording& recording, const Profi
   if (!window) return tl::unexpected(window.error());
   if (!(window->start_ms < window->stop_ms && window->start_ms >= recording.time_ms.front() &&
         window->stop_ms <= recording.time_ms.back())) {
-    return InvalidArgument(fmt::format("the step window {}..{} ms is empty or outside the recording",
-                                       window->start_ms, window->stop_ms),
+    return InvalidArgument(fmt::format("the step window {}..{} ms is empty or outside the "
+                                       "recording", window->start_ms, window->stop_ms),
                            "Give start and stop of the step in ms of the recording");
   }
   if (Status fits = CheckStep(*window, protocol, options.crop); !fits) {

@@ -58,8 +58,8 @@ struct RecordedObservation {
   double clipped_share = 0;     // Of the points, at the threshold.
 };
 
-// Parses `time_ms,voltage_mV[,current_pA]` with that header line. Refuses anything malformed, naming
-// the row: missing or extra columns, NaN (allowed in the current), times that do not ascend.
+// Parses `time_ms,voltage_mV[,current_pA]` with that header line. Refuses anything malformed,
+// naming the row: missing or extra columns, NaN (allowed in the current), times that do not ascend.
 Result<Recording> ParseRecording(std::string_view csv);
 Result<Recording> LoadRecording(const std::filesystem::path& path);
 

@@ -18,7 +18,8 @@ RunRequest Whole() {
   // A few sets that certainly fire.
   for (std::size_t i = 0; i < 70; i += 7) {
     const std::uint16_t codes[] = {16, 520, 655, 553, 57, 846, 726};
-    std::copy(std::begin(codes), std::end(codes), request.sets.codes.begin() + static_cast<long>(i));
+    std::copy(std::begin(codes), std::end(codes),
+              request.sets.codes.begin() + static_cast<long>(i));
   }
   return request;
 }
@@ -76,7 +77,8 @@ std::string KernelBytes(const KernelBuild& build, const RunRequest& request) {
   std::vector<float> times(std::size_t{kLanes} * output.spike_capacity);
   for (int i = 0; i < kLanes; ++i) {
     const auto row = static_cast<std::size_t>(i);
-    FillLane(request.profile, device.Write(request.sets[row], row), {row, 0}, request.seed, i, lanes);
+    const NeuronInstance neuron = device.Write(request.sets[row], row);
+    FillLane(request.profile, neuron, {row, 0}, request.seed, i, lanes);
     output.trace[i] = batch.trace.data() + row * batch.points;
     output.spike_time_us[i] = times.data() + row * output.spike_capacity;
   }
@@ -95,7 +97,9 @@ TEST(DeterminismTest, EveryBuildOfTheKernelGivesTheSameBytes) {
   const std::vector<KernelBuild> builds = UsableKernels();
   ASSERT_EQ(builds[0].name, "generic");
   const std::string expected = KernelBytes(builds[0], request);
-  for (const KernelBuild& build : builds) EXPECT_EQ(KernelBytes(build, request), expected) << build.name;
+  for (const KernelBuild& build : builds) {
+    EXPECT_EQ(KernelBytes(build, request), expected) << build.name;
+  }
 }
 
 // Results of other machines, compilers and versions of this program are comparable as long as this
@@ -104,7 +108,8 @@ TEST(DeterminismTest, BytesAreThoseOfThisEmulatorVersion) {
   RunRequest request = Whole();
   request.profile.name = "golden";
   request.profile.sha256 = "";
-  EXPECT_EQ(Sha256Hex(EncodeObservations(RunOrDie(request))), "4c4baa2767894948d0ee4bb11762b368097402fbd0b9349193c827abe8f401ee");
+  EXPECT_EQ(Sha256Hex(EncodeObservations(RunOrDie(request))),
+            "4c4baa2767894948d0ee4bb11762b368097402fbd0b9349193c827abe8f401ee");
 }
 
 }  // namespace

@@ -30,7 +30,8 @@ TEST(NumericsTest, PhiFunctionsAgreeOnBothSidesOfTheirSwitch) {
     EXPECT_NEAR(phi.decay, std::exp(-z), 1e-15);
     EXPECT_NEAR(phi.phi1, static_cast<double>(-exact / z), 1e-14);
     if (z >= 0.1) {
-      EXPECT_NEAR(phi.phi2, static_cast<double>((exact + z) / (z * static_cast<long double>(z))), 1e-13);
+      const long double square = static_cast<long double>(z) * z;
+      EXPECT_NEAR(phi.phi2, static_cast<double>((exact + z) / square), 1e-13);
     }
   }
   EXPECT_EQ(PhiFunctions(0).phi1, 1);

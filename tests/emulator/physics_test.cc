@@ -172,8 +172,10 @@ struct AdEx {
         continue;
       }
       const double k1 = DvDt(v, w, i), l1 = DwDt(v, w);
-      const double k2 = DvDt(v + h / 2 * k1, w + h / 2 * l1, i), l2 = DwDt(v + h / 2 * k1, w + h / 2 * l1);
-      const double k3 = DvDt(v + h / 2 * k2, w + h / 2 * l2, i), l3 = DwDt(v + h / 2 * k2, w + h / 2 * l2);
+      const double v2 = v + h / 2 * k1, w2 = w + h / 2 * l1;
+      const double k2 = DvDt(v2, w2, i), l2 = DwDt(v2, w2);
+      const double v3 = v + h / 2 * k2, w3 = w + h / 2 * l2;
+      const double k3 = DvDt(v3, w3, i), l3 = DwDt(v3, w3);
       const double k4 = DvDt(v + h * k3, w + h * l3, i), l4 = DwDt(v + h * k3, w + h * l3);
       const double next = v + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4);
       w += h / 6 * (l1 + 2 * l2 + 2 * l3 + l4);

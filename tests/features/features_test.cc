@@ -98,7 +98,8 @@ TEST(FeaturesTest, SlowTroughMustLieBelowTheFastOne) {
   Observation observation = Spiking({200, 300});
   EXPECT_TRUE(IsMissing(Get(ExtractFeatures(observation, kProtocol), Feature::kSlowTrough)));
   for (int k = 230; k <= 270; ++k) {  // A dip to 280 counts around the middle of the interval.
-    observation.trace[static_cast<std::size_t>(k)] = 280 + 2 * static_cast<float>(std::abs(k - 250));
+    const auto distance = static_cast<float>(std::abs(k - 250));
+    observation.trace[static_cast<std::size_t>(k)] = 280 + 2 * distance;
   }
   const Features features = ExtractFeatures(observation, kProtocol);
   EXPECT_NEAR(Get(features, Feature::kSlowTrough), 280, 3);

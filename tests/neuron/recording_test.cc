@@ -41,7 +41,8 @@ Result<RecordedObservation> Map(const Recording& recording, RecordingOptions opt
 }
 
 TEST(RecordingCsvTest, ReadsWithAndWithoutCurrent) {
-  const Recording three = ParseRecording(std::string(kHeader) + "0,-70,nan\r\n0.5,-69.5,1e2\n").value();
+  const Recording three =
+      ParseRecording(std::string(kHeader) + "0,-70,nan\r\n0.5,-69.5,1e2\n").value();
   EXPECT_THAT(three.time_ms, ElementsAre(0, 0.5));
   EXPECT_TRUE(std::isnan(three.current_pa[0]));
   EXPECT_EQ(three.current_pa[1], 100);

@@ -77,7 +77,8 @@ Status Validate(const RunRequest& request) {
   if (Status valid = ValidateProtocol(request.protocol); !valid) return valid;
   if (Status valid = ValidateDevice(request.device); !valid) return valid;
   if (request.trials == 0 || request.count == 0) {
-    return InvalidArgument("the request has no experiment", "Ask for at least one trial of one set");
+    return InvalidArgument("the request has no experiment",
+                           "Ask for at least one trial of one set");
   }
   if (std::uint64_t{request.count} * request.protocol.Points() > kMaxTraceValues) {
     return InvalidArgument(fmt::format("{} traces of {} points are too many for one run",

@@ -10,8 +10,8 @@
 
 namespace inferon::client {
 
-// A file of shape [rows, row_shape...]; the number of rows is known when it is closed. Little-endian,
-// C order. Failures of the disk throw std::ios_base::failure or std::system_error.
+// A file of shape [rows, row_shape...]; the number of rows is known when it is closed.
+// Little-endian, C order. Failures of the disk throw std::ios_base::failure or std::system_error.
 class NpyWriter {
  public:
   // `type` is NumPy's: "<u2", "<f4", "<f8", "<u8". The file is replaced.

@@ -96,7 +96,9 @@ class GrpcSchedulerClient : public SchedulerClient {
     request.set_follow(follow);
     return ReadStream<v1::StreamResultsResponse>(
         stream_, stop,
-        [&](grpc::ClientContext& context) { return experiments_->StreamResults(&context, request); },
+        [&](grpc::ClientContext& context) {
+          return experiments_->StreamResults(&context, request);
+        },
         [&](const v1::StreamResultsResponse& response) -> Status {
           Result<ResultBlock> block = ResultBlockFromProto(response, request.start_index());
           if (!block) return tl::unexpected(block.error());

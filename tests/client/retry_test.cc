@@ -94,9 +94,10 @@ TEST_F(RetryTest, CallIsMadeAgainUntilItSucceeds) {
 TEST_F(RetryTest, StoppedCallIsInterrupted) {
   std::stop_source stop;
   stop.request_stop();
-  const Status done =
-      CallWithRetry(Settings(RetryUntilStopped()), stop.get_token(),
-                    [](grpc::ClientContext&) { return grpc::Status(grpc::StatusCode::CANCELLED, ""); });
+  const auto cancelled = [](grpc::ClientContext&) {
+    return grpc::Status(grpc::StatusCode::CANCELLED, "");
+  };
+  const Status done = CallWithRetry(Settings(RetryUntilStopped()), stop.get_token(), cancelled);
   EXPECT_EQ(done.error().code, ErrorCode::kCancelled);
 }
 

@@ -37,7 +37,8 @@ class FakeExperiments : public v1::ExperimentService::Service {
     response->mutable_job()->set_state(v1::JOB_STATE_PENDING);
     return grpc::Status::OK;
   }
-  grpc::Status GetJob(grpc::ServerContext*, const v1::GetJobRequest*, v1::GetJobResponse*) override {
+  grpc::Status GetJob(grpc::ServerContext*, const v1::GetJobRequest*,
+                      v1::GetJobResponse*) override {
     return ToStatus({ErrorCode::kNotFound, "there is no such job", "List them", {}});
   }
   grpc::Status StreamResults(grpc::ServerContext*, const v1::StreamResultsRequest* request,

@@ -34,8 +34,9 @@ class FakeStudies : public v1::StudyService::Service {
     }
     return grpc::Status::OK;
   }
-  grpc::Status StreamStudyReport(grpc::ServerContext*, const v1::StreamStudyReportRequest*,
-                                 grpc::ServerWriter<v1::StreamStudyReportResponse>* writer) override {
+  grpc::Status StreamStudyReport(
+      grpc::ServerContext*, const v1::StreamStudyReportRequest*,
+      grpc::ServerWriter<v1::StreamStudyReportResponse>* writer) override {
     v1::StreamStudyReportResponse first;
     first.mutable_study()->set_name("studies/demo");
     first.add_numbers()->set_key("constrained_share");
@@ -119,10 +120,11 @@ TEST_F(TrainerClientTest, ListsAllPages) {
 
 TEST_F(TrainerClientTest, BrokenWatchGoesOnAfterTheLastRevision) {
   std::vector<std::uint64_t> revisions;
-  const Status done = client_->WatchStudy("studies/demo", 0, {}, [&](const v1::Study& study) -> Status {
+  const auto take = [&](const v1::Study& study) -> Status {
     revisions.push_back(study.revision());
     return {};
-  });
+  };
+  const Status done = client_->WatchStudy("studies/demo", 0, {}, take);
   EXPECT_TRUE(done);
   EXPECT_THAT(revisions, ElementsAre(1, 2, 3));
   EXPECT_THAT(studies_.cursors, ElementsAre(0, 1));

@@ -262,7 +262,8 @@ TEST_F(AgentRunTest, WaitsForASchedulerThatIsAway) {
   Start();
   ASSERT_TRUE(link_.WaitFor([](const FakeLink& link) { return link.Reports().size() >= 2; }));
   link_.SetOutage(std::nullopt);
-  EXPECT_TRUE(link_.WaitFor([&](const FakeLink& link) { return link.Delivered().contains(shard); }));
+  const auto delivered = [&](const FakeLink& link) { return link.Delivered().contains(shard); };
+  EXPECT_TRUE(link_.WaitFor(delivered));
   EXPECT_TRUE(Stop());
 }
 

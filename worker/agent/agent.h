@@ -56,7 +56,8 @@ class Agent {
   std::chrono::nanoseconds SynchronizeTimeout(SteadyTime now) const;  // Under mu_.
   std::chrono::nanoseconds PauseAfterFailure(const Error& error);     // Under mu_.
   // False where it is worth trying again after a pause. `lease` is the lease's stop token.
-  bool Deliver(const LeaseRef& ref, std::stop_token lease, const std::variant<Outcome, Error>& outcome);
+  bool Deliver(const LeaseRef& ref, std::stop_token lease,
+               const std::variant<Outcome, Error>& outcome);
   bool Fetch(const LeaseRef& ref, std::stop_token lease);
   Status Send(const LeaseRef& ref, std::stop_token lease,
               const std::variant<Outcome, Error>& outcome);

@@ -1,0 +1,61 @@
+// A store whose commits fail when told to: the seam for faults of the disk.
+#pragma once
+
+#include <atomic>
+#include <cerrno>
+#include <memory>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include "server/scheduler/store.h"
+
+namespace inferon::scheduler {
+
+class FaultyStore : public Store {
+ public:
+  // The next commits fail as on a full disk while `broken` is set; the flag outlives the store.
+  FaultyStore(std::unique_ptr<Store> store, const std::atomic<bool>& broken)
+      : store_(std::move(store)), broken_(broken) {}
+
+  void Begin() override { store_->Begin(); }
+  void Commit() override {
+    if (broken_) throw std::system_error(ENOSPC, std::generic_category(), "commit");
+    store_->Commit();
+  }
+  void Rollback() override { store_->Rollback(); }
+  void BeginPart() override { store_->BeginPart(); }
+  void EndPart() override { store_->EndPart(); }
+  void UndoPart() override { store_->UndoPart(); }
+  StoreReader& View() override { return store_->View(); }
+  std::unique_ptr<StoreReader> OpenReader() override { return store_->OpenReader(); }
+  std::uint64_t NextEpoch() override { return store_->NextEpoch(); }
+  std::uint64_t RefenceAll(Fence fence) override { return store_->RefenceAll(fence); }
+  JobId AddJob(const Job& job, const JobSpec& spec) override { return store_->AddJob(job, spec); }
+  void StartJob(JobId job, WallTime now) override { store_->StartJob(job, now); }
+  void EndJob(JobId job, JobState state, WallTime now) override { store_->EndJob(job, state, now); }
+  void LeaseShard(ShardId shard, Fence fence, const std::string& worker) override {
+    store_->LeaseShard(shard, fence, worker);
+  }
+  bool FinishShard(ShardId shard, Fence fence, const ShardResult& result) override {
+    return store_->FinishShard(shard, fence, result);
+  }
+  bool ReturnShard(ShardId shard, Fence fence, const ShardReturn& how) override {
+    return store_->ReturnShard(shard, fence, how);
+  }
+  bool SplitShard(ShardId shard, Fence fence, const ShardReturn& how,
+                  std::uint32_t rest_attempts) override {
+    return store_->SplitShard(shard, fence, how, rest_attempts);
+  }
+  bool KillShard(ShardId shard, Fence fence, const ShardReturn& how) override {
+    return store_->KillShard(shard, fence, how);
+  }
+  void AddEvent(const Event& event) override { store_->AddEvent(event); }
+  void PutWorker(const WorkerRecord& worker) override { store_->PutWorker(worker); }
+
+ private:
+  const std::unique_ptr<Store> store_;
+  const std::atomic<bool>& broken_;
+};
+
+}  // namespace inferon::scheduler

@@ -28,9 +28,8 @@ TensorFile RandomWeights(const ClassifierOptions& o) {
   TensorFile file;
   std::uint64_t part = 0;
   const auto add = [&](const std::string& name, std::int64_t in, std::int64_t out) {
-    for (const auto& [suffix, shape] :
-         {std::pair{".weight", std::vector<std::int64_t>{out, in}},
-          std::pair{".bias", std::vector<std::int64_t>{out}}}) {
+    for (const auto& [suffix, shape] : {std::pair{".weight", std::vector<std::int64_t>{out, in}},
+                                        std::pair{".bias", std::vector<std::int64_t>{out}}}) {
       std::vector<float> values(static_cast<std::size_t>(shape.size() == 2 ? in * out : out));
       FillUniform(StreamKey(9, "weights"), part++, 0, values);
       for (float& v : values) v = v - 0.5f;

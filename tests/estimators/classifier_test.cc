@@ -128,9 +128,9 @@ TEST(ClassifierTest, BadInputIsRefusedWithAdvice) {
     ClassifierOptions options = Options();
     Labelled changed = data;
     change(options, changed);
-    const auto classifier = TrainClassifier(
-        options, {changed.theta.data(), changed.theta.size() / 3, 3}, changed.relevant, Training(1),
-        nullptr);
+    const auto classifier =
+        TrainClassifier(options, {changed.theta.data(), changed.theta.size() / 3, 3},
+                        changed.relevant, Training(1), nullptr);
     if (classifier) return std::string("trained");
     EXPECT_EQ(classifier.error().code, ErrorCode::kInvalidArgument);
     EXPECT_NE(classifier.error().advice, "");

@@ -81,8 +81,9 @@ TEST_F(DensityEstimatorTest, DrawDoesNotDependOnHowDrawsAreGrouped) {
     const std::size_t d = estimator->dimension();
     std::vector<double> density;
     const auto whole = estimator->Sample(toy->X(0), 700, 5, 0, &density);
-    for (const auto& [first, count] : {std::pair<std::size_t, std::size_t>{0, 1}, {255, 2}, {256, 256}, {13, 600},
-                                       {699, 1}}) {
+    using Range = std::pair<std::size_t, std::size_t>;
+    for (const auto& [first, count] :
+         {Range{0, 1}, Range{255, 2}, Range{256, 256}, Range{13, 600}, Range{699, 1}}) {
       std::vector<double> part_density;
       const auto part = estimator->Sample(toy->X(0), count, 5, first, &part_density);
       ASSERT_EQ(part.size(), count * d);

@@ -99,12 +99,12 @@ TEST(DensityLearningTest, TwoCorrelatedModesToATenthOfANat) {
 
 // The second column is missing exactly when theta is below 0.3: that it is missing says so.
 TEST(DensityLearningTest, MissingValueIsEvidence) {
-  const Toy toy = MakeToy(4000, 1, 2, 45, [](const float* theta, PhiloxSequence& random,
-                                             float* out) {
-    out[0] = static_cast<float>(random.Uniform());
-    out[1] = theta[0] < 0.3f ? std::numeric_limits<float>::quiet_NaN()
-                             : theta[0] + 0.05f * static_cast<float>(Normal(random));
-  });
+  const Toy toy =
+      MakeToy(4000, 1, 2, 45, [](const float* theta, PhiloxSequence& random, float* out) {
+        out[0] = static_cast<float>(random.Uniform());
+        out[1] = theta[0] < 0.3f ? std::numeric_limits<float>::quiet_NaN()
+                                 : theta[0] + 0.05f * static_cast<float>(Normal(random));
+      });
   const auto estimator = MustTrain(Flow(toy), toy, Training(15));
   const std::array<float, 2> missing{0.5f, std::numeric_limits<float>::quiet_NaN()};
   double low = 0;
@@ -118,10 +118,10 @@ TEST(DensityLearningTest, MissingValueIsEvidence) {
 
 // Frequency and amplitude of a sine: the summary network has to find both in 300 noisy points.
 TEST(DensityLearningTest, SummaryNetworkReadsATimeSeries) {
-  const Toy toy = MakeSineToy(4000, 300, 46), test = MakeSineToy(500, 300, 47);
+  const Toy toy = MakeSineToy(3000, 300, 46), test = MakeSineToy(500, 300, 47);
   FlowOptions options = Flow(toy);
   options.input = InputNetwork::kSummary;
-  TrainingOptions training = Training(20);
+  TrainingOptions training = Training(12);
   training.batch_size = 32;
   const auto estimator = MustTrain(options, toy, training);
   // The Fisher information allows about 8.5 nats; a network that saw nothing has 0.

@@ -65,8 +65,9 @@ TEST(GruCellTest, BackwardIsTheGradient) {
   FillUniform(StreamKey(2, "gru"), 0, 0, weight);
   std::vector<float> grad_input(cell.input.size()), grad_projection(cell.projection.size());
   std::vector<float> grad_before = weight;
-  GruCellBackward(kRows, kHidden, RunCell(cell).gates.data(), cell.before.data(), grad_before.data(),
-                  grad_input.data(), grad_projection.data(), grad_before.data());
+  GruCellBackward(kRows, kHidden, RunCell(cell).gates.data(), cell.before.data(),
+                  grad_before.data(), grad_input.data(), grad_projection.data(),
+                  grad_before.data());
   const auto scalar = [&](const Cell& c) {
     const Output o = RunCell(c);
     double sum = 0;

@@ -95,9 +95,11 @@ TEST_F(OutlierTest, TrainingRowsScoreUniformly) {
 }
 
 TEST_F(OutlierTest, FarRowsScoreOne) {
-  for (const std::vector<float>& row :
-       {std::vector<float>{50, 250, 0}, {0.5f, 3, 1}, {0.9f, 0.5f, 0}, {kNan, 3, 0},
-        {std::numeric_limits<float>::infinity(), 3, 0}}) {
+  for (const std::vector<float>& row : {std::vector<float>{50, 250, 0},
+                                        {0.5f, 3, 1},
+                                        {0.9f, 0.5f, 0},
+                                        {kNan, 3, 0},
+                                        {std::numeric_limits<float>::infinity(), 3, 0}}) {
     EXPECT_EQ(model_.Score(row), 1) << row[0] << " " << row[1] << " " << row[2];
   }
 }

@@ -97,9 +97,9 @@ TEST(SplineTest, InverseUndoesForwardAndAgreesOnTheSlope) {
   }
 }
 
-// Logits of +-5 make bins of width 1e-4 beside wide ones: where the map is flat, a float cannot tell
-// arguments apart, but the inverse must still be one of them; where it is steep (1e4), a float's
-// rounding of the argument shows.
+// Logits of +-5 make bins of width 1e-4 beside wide ones: where the map is flat, a float cannot
+// tell arguments apart, but the inverse must still be one of them; where it is steep (1e4), a
+// float's rounding of the argument shows.
 TEST(SplineTest, InverseOfASteepMapIsAPreimage) {
   Case c = MakeCase(3, 10, {0, 1, 2}, 5);
   const Output o = Forward(c);

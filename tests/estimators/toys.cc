@@ -21,16 +21,14 @@ Toy MakeGaussianToy(std::size_t rows, std::size_t dimension, std::uint64_t seed)
 }
 
 Toy MakeSineToy(std::size_t rows, std::size_t points, std::uint64_t seed) {
-  return MakeToy(rows, 2, points, seed,
-                 [=](const float* theta, PhiloxSequence& random, float* out) {
-                   for (std::size_t i = 0; i < points; ++i) {
-                     const double phase = static_cast<double>(i) / static_cast<double>(points);
-                     const double wave =
-                         std::sin(2 * std::numbers::pi * (2 + 4 * theta[0]) * phase);
-                     out[i] = static_cast<float>(400 + 100 * (0.2 + theta[1]) * wave +
-                                                 10 * Normal(random));
-                   }
-                 });
+  return MakeToy(
+      rows, 2, points, seed, [=](const float* theta, PhiloxSequence& random, float* out) {
+        for (std::size_t i = 0; i < points; ++i) {
+          const double phase = static_cast<double>(i) / static_cast<double>(points);
+          const double wave = std::sin(2 * std::numbers::pi * (2 + 4 * theta[0]) * phase);
+          out[i] = static_cast<float>(400 + 100 * (0.2 + theta[1]) * wave + 10 * Normal(random));
+        }
+      });
 }
 
 double Mean(const std::vector<double>& values) {

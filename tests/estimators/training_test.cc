@@ -81,7 +81,7 @@ struct Trained {
 };
 
 Trained TrainMean(const TrainingOptions& options, const std::string& description = "d",
-            int poison_at = -1, int poison_gradient_at = -1) {
+                  int poison_at = -1, int poison_gradient_at = -1) {
   MeanTrainee trainee;
   trainee.poison_at = poison_at;
   trainee.poison_gradient_at = poison_gradient_at;

@@ -5,9 +5,11 @@
 #include <ATen/ops/mm.h>
 #include <dlfcn.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <thread>
 #if defined(__x86_64__)
 #include <xmmintrin.h>
@@ -22,6 +24,8 @@ namespace {
 
 constexpr std::uint32_t kFlushToZero = 0x8040;  // MXCSR: FTZ and DAZ.
 constexpr double kSlowGflops = 15;              // The reference BLAS makes about 3.
+constexpr const char* kCoreVariable = "OPENBLAS_CORETYPE";
+constexpr const char* kWideCore = "SKYLAKEX";
 
 void LimitBlasToOneThread() {
   static const bool done = [] {
@@ -34,25 +38,38 @@ void LimitBlasToOneThread() {
 }
 
 void SetThreads(int threads) {
-  // Asked first, because a thread's own count is initialised from the process-wide one at first use.
+  // Asked first, because a thread's own count is initialised from the process-wide one at first
+  // use.
   if (at::get_num_threads() != threads) at::set_num_threads(threads);
 }
 
-std::string BlasName() {
-  if (void* symbol = dlsym(RTLD_DEFAULT, "openblas_get_corename")) {
-    return fmt::format("OpenBLAS ({} kernels)", reinterpret_cast<char* (*)()>(symbol)());
-  }
-  return "unknown BLAS";
+// Processor whose kernels OpenBLAS chose, or "".
+std::string BlasCore() {
+  void* symbol = dlsym(RTLD_DEFAULT, "openblas_get_corename");
+  return symbol == nullptr ? "" : reinterpret_cast<char* (*)()>(symbol)();
+}
+
+bool HasAvx512() {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avx512vl") != 0;
+#else
+  return false;
+#endif
 }
 
 std::string VectorLevel() {
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f")) return "AVX-512";
+  if (HasAvx512()) return "AVX-512";
   if (__builtin_cpu_supports("avx2")) return "AVX2";
   return "SSE";
 #else
   return "generic";
 #endif
+}
+
+bool HasHalfWidthKernels() {
+  const std::string core = BlasCore();
+  return HasAvx512() && (core == "Haswell" || core == "Zen");
 }
 
 // Best of some matrix products, in 10^9 operations a second.
@@ -87,15 +104,28 @@ ComputeScope::~ComputeScope() {
   SetThreads(threads_before_);
 }
 
+void UseWidestBlas(char** argv) {
+  if (!HasHalfWidthKernels() || std::getenv(kCoreVariable) != nullptr) return;
+  if (setenv(kCoreVariable, kWideCore, 0) != 0) return;
+  execv("/proc/self/exe", argv);  // Returns only where it cannot: the program goes on as it is.
+}
+
 std::string DescribeBackend() {
   const ComputeScope scope(1);
   const double gflops = MeasureGflops();
-  std::string text = fmt::format("LibTorch {}, {}, {:.0f} GF/s on one thread, {}, {} processors",
-                                 TORCH_VERSION, BlasName(), gflops, VectorLevel(),
-                                 std::thread::hardware_concurrency());
+  const std::string core = BlasCore();
+  std::string text =
+      fmt::format("LibTorch {}, {}, {:.0f} GF/s on one thread, {}, {} processors", TORCH_VERSION,
+                  core.empty() ? "unknown BLAS" : "OpenBLAS (" + core + " kernels)", gflops,
+                  VectorLevel(), std::thread::hardware_concurrency());
   if (gflops < kSlowGflops) {
-    text += "; warning: matrix products are slow, install libopenblas0-pthread and select it with "
-            "update-alternatives";
+    text +=
+        "; warning: matrix products are slow, install libopenblas0-pthread and select it with "
+        "update-alternatives";
+  }
+  if (HasHalfWidthKernels()) {
+    text += fmt::format("; note: {}={} in the environment gives AVX-512 kernels", kCoreVariable,
+                        kWideCore);
   }
   return text;
 }

@@ -59,10 +59,10 @@ void WriteCheckpoint(const std::filesystem::path& path, const std::string& descr
   file.Put("heldout_loss", std::span<const double>(state.result.heldout_loss));
   const std::array<double, 1> best{state.result.best_heldout_loss};
   file.Put("best_heldout_loss", std::span<const double>(best));
-  const std::array<std::uint32_t, 5> counters{
-      state.result.epochs, static_cast<std::uint32_t>(state.adam.step),
-      static_cast<std::uint32_t>(state.adam.step >> 32), state.epochs_since_best,
-      state.finished ? 1u : 0u};
+  const std::array<std::uint32_t, 5> counters{state.result.epochs,
+                                              static_cast<std::uint32_t>(state.adam.step),
+                                              static_cast<std::uint32_t>(state.adam.step >> 32),
+                                              state.epochs_since_best, state.finished ? 1u : 0u};
   file.Put("counters", std::span<const std::uint32_t>(counters));
   WriteFileAtomically(path, EncodeTensors(file));
 }

@@ -18,7 +18,7 @@ struct TrainingState {
   std::vector<float> weights;
   std::vector<float> best_weights;
   AdamState adam;
-  TrainingResult result;           // result.epochs have been finished.
+  TrainingResult result;  // result.epochs have been finished.
   std::uint32_t epochs_since_best = 0;
   bool finished = false;
 };

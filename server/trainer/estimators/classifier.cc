@@ -34,9 +34,12 @@ class ResidualClassifier : public Classifier {
 
   std::string Save(const std::filesystem::path& weights) const override {
     WriteFileAtomically(weights, EncodeTensors(file_));
-    return Json{{"schema", kSchema},         {"kind", kKind},
-                {"dimension", options_.dimension}, {"hidden", options_.hidden},
-                {"blocks", options_.blocks}, {"members", options_.members}}
+    return Json{{"schema", kSchema},
+                {"kind", kKind},
+                {"dimension", options_.dimension},
+                {"hidden", options_.hidden},
+                {"blocks", options_.blocks},
+                {"members", options_.members}}
         .dump();
   }
 

@@ -46,8 +46,8 @@ struct ScorerKernel {
 
   // in: expanded rows; h and inner: room for the widest layer. Returns the logits in *logit.
   INFERON_VECTOR_CLONES
-  static void Logits(const Layer* layers, std::size_t blocks, const Cell* in, Cell* h,
-                     Cell* inner, Cell* change, Cell* logit) {
+  static void Logits(const Layer* layers, std::size_t blocks, const Cell* in, Cell* h, Cell* inner,
+                     Cell* change, Cell* logit) {
     const std::size_t width = layers[0].groups * kGroup;
     Apply(layers[0], in, h);
     for (std::size_t i = 0; i < width; ++i) Relu(&h[i]);
@@ -115,8 +115,8 @@ Status CheckClassifierOptions(const ClassifierOptions& o) {
 std::string MemberPrefix(std::size_t member) { return "member" + std::to_string(member) + "."; }
 
 Result<ResidualScorer::Layer> ResidualScorer::LoadLayer(const TensorFile& file,
-                                                        const std::string& name,
-                                                        std::size_t inputs, std::size_t outputs) {
+                                                        const std::string& name, std::size_t inputs,
+                                                        std::size_t outputs) {
   const auto rows = static_cast<std::int64_t>(outputs);
   auto weights = file.Floats(name + ".weight", {rows, static_cast<std::int64_t>(inputs)});
   if (!weights) return tl::unexpected(weights.error());
@@ -148,8 +148,7 @@ Result<ResidualScorer> ResidualScorer::Load(const TensorFile& file,
   ResidualScorer scorer;
   scorer.dimension_ = options.dimension;
   const std::size_t hidden = options.hidden;
-  const auto add = [&](const std::string& name, std::size_t inputs,
-                       std::size_t outputs) -> Status {
+  const auto add = [&](const std::string& name, std::size_t inputs, std::size_t outputs) -> Status {
     auto layer = LoadLayer(file, prefix + name, inputs, outputs);
     if (!layer) return tl::unexpected(layer.error());
     scorer.layers_.push_back(std::move(*layer));

@@ -34,15 +34,12 @@ class MemberTrainee : public Trainee {
  public:
   MemberTrainee(const ClassifierOptions& options, const LabelledRows& data, std::uint64_t seed,
                 std::size_t member)
-      : options_(options),
-        data_(data),
-        dropout_key_(StreamKey(seed, "dropout")),
-        store_(seed) {
+      : options_(options), data_(data), dropout_key_(StreamKey(seed, "dropout")), store_(seed) {
     const std::string prefix = MemberPrefix(member);
     const std::int64_t hidden = options.hidden;
     const double gain = std::sqrt(2.0);  // Keeps the variance through a ReLU.
-    first_ = MakeLinear(&store_, prefix + "first", Signed(kExpansion * options.dimension), hidden,
-                        gain);
+    first_ =
+        MakeLinear(&store_, prefix + "first", Signed(kExpansion * options.dimension), hidden, gain);
     for (std::uint32_t b = 0; b < options.blocks; ++b) {
       const std::string block = prefix + "block" + std::to_string(b);
       blocks_.push_back({MakeLinear(&store_, block + ".first", hidden, hidden, gain),
@@ -57,9 +54,8 @@ class MemberTrainee : public Trainee {
 
   double Step(std::span<const std::uint32_t> rows, std::uint32_t epoch) override {
     store_.ZeroGradients();
-    const at::Tensor loss = Loss(rows, [&](std::size_t block) {
-      return DropoutMask(rows, epoch, block);
-    });
+    const at::Tensor loss =
+        Loss(rows, [&](std::size_t block) { return DropoutMask(rows, epoch, block); });
     loss.backward();
     return loss.item<double>();
   }
@@ -79,7 +75,8 @@ class MemberTrainee : public Trainee {
 
   template <typename Mask>
   at::Tensor Loss(std::span<const std::uint32_t> rows, const Mask& mask) const {
-    const at::Tensor x = EmptyTensor({Signed(rows.size()), Signed(kExpansion * options_.dimension)});
+    const at::Tensor x =
+        EmptyTensor({Signed(rows.size()), Signed(kExpansion * options_.dimension)});
     const at::Tensor label = EmptyTensor({Signed(rows.size())});
     for (std::size_t i = 0; i < rows.size(); ++i) {
       ExpandTheta(data_.theta.Row(rows[i]).data(), options_.dimension,

@@ -17,13 +17,13 @@
 namespace inferon::estimators {
 namespace {
 
-constexpr std::size_t kTile = 256;  // Rows that are always computed together.
+constexpr std::size_t kTile = 256;      // Rows that are always computed together.
 constexpr std::size_t kTraceRows = 64;  // As many traces through the convolutions as fit the cache.
 constexpr std::uint16_t kLargestCode = 1022;
 constexpr float kCodes = 1023;
-constexpr std::size_t kScalingRows = 100'000;     // At most, of features.
-constexpr std::size_t kScalingTraces = 4'000;     // At most, of traces.
-constexpr std::size_t kOutlierRows = 20'000;      // At most.
+constexpr std::size_t kScalingRows = 100'000;  // At most, of features.
+constexpr std::size_t kScalingTraces = 4'000;  // At most, of traces.
+constexpr std::size_t kOutlierRows = 20'000;   // At most.
 constexpr std::uint64_t kHeldoutEpoch = 0xFFFFFFFFu;
 
 std::int64_t Signed(std::size_t n) { return static_cast<std::int64_t>(n); }
@@ -191,13 +191,13 @@ class FlowTrainee : public Trainee {
 Status CheckPairs(const FlowOptions& options, const PairData& data) {
   const std::size_t rows = data.x.rows;
   if (data.x.columns != options.input_columns) {
-    return InvalidArgument("x has " + std::to_string(data.x.columns) + " columns, the options say " +
-                               std::to_string(options.input_columns),
+    return InvalidArgument("x has " + std::to_string(data.x.columns) +
+                               " columns, the options say " + std::to_string(options.input_columns),
                            "give both the same number of columns");
   }
   if (data.theta_codes.size() != rows * options.dimension) {
-    return InvalidArgument("theta has " + std::to_string(data.theta_codes.size()) +
-                               " codes for " + std::to_string(rows) + " rows of x",
+    return InvalidArgument("theta has " + std::to_string(data.theta_codes.size()) + " codes for " +
+                               std::to_string(rows) + " rows of x",
                            "give " + std::to_string(options.dimension) + " codes for each row");
   }
   const auto bad = std::find_if(data.theta_codes.begin(), data.theta_codes.end(),
@@ -292,7 +292,8 @@ Result<std::unique_ptr<DensityEstimator>> TrainDensityEstimator(const FlowOption
   const ComputeScope scope(training.threads);
   const RowSplit split = SplitRows(data.x.rows, training);
   auto network = std::make_unique<DensityNetwork>(
-      FlowArchitecture{options, CouplingMasks(options.dimension, options.transforms, training.seed)},
+      FlowArchitecture{options,
+                       CouplingMasks(options.dimension, options.transforms, training.seed)},
       training.seed);
   {
     const std::size_t most =

@@ -14,7 +14,8 @@ using Json = nlohmann::json;
 constexpr int kSchema = 1;
 constexpr const char* kKind = "spline-coupling-flow";
 constexpr std::size_t kFeatureContext = 32;
-constexpr std::size_t kTraceBlocks = 16;  // Means of the trace that join the summaries as distances.
+constexpr std::size_t kTraceBlocks =
+    16;  // Means of the trace that join the summaries as distances.
 
 std::unique_ptr<InputModule> MakeInput(const FlowOptions& options, WeightStore* store) {
   if (options.input == InputNetwork::kSummary) {

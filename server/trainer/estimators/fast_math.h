@@ -10,8 +10,7 @@
 // sanitizers (their start-up runs after the pick) and where the compiler has no such attribute.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
     !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#define INFERON_VECTOR_CLONES \
-  __attribute__((target_clones("default", "avx2", "avx512f")))
+#define INFERON_VECTOR_CLONES __attribute__((target_clones("default", "avx2", "avx512f")))
 #else
 #define INFERON_VECTOR_CLONES
 #endif

@@ -1,5 +1,5 @@
-// A conditional density on the unit box: coupling layers of rational-quadratic splines between theta
-// and a uniform base. The box maps onto itself, so nothing leaks and the density is exact.
+// A conditional density on the unit box: coupling layers of rational-quadratic splines between
+// theta and a uniform base. The box maps onto itself, so nothing leaks and the density is exact.
 #pragma once
 
 #include <cstddef>

@@ -15,9 +15,9 @@ void GruCellForward(std::size_t rows, std::size_t hidden, const float* input,
                     const float* projection, const float* bias, const float* before, float* after,
                     float* gates);
 
-// grad_after is the gradient by h'. Writes the gradients by input [3 H] and by projection [3 H]; the
-// gradient by h is grad_before (the direct part z grad_after; the part through p is the caller's).
-// grad_before may be grad_after.
+// grad_after is the gradient by h'. Writes the gradients by input [3 H] and by projection [3 H];
+// the gradient by h is grad_before (the direct part z grad_after; the part through p is the
+// caller's). grad_before may be grad_after.
 void GruCellBackward(std::size_t rows, std::size_t hidden, const float* gates, const float* before,
                      const float* grad_after, float* grad_input, float* grad_projection,
                      float* grad_before);

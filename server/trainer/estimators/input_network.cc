@@ -83,8 +83,7 @@ class SummaryModule : public InputModule {
     at::Tensor h = x.unsqueeze(2);
     for (const Convolution& convolution : convolutions_) h = convolution(h);
     const at::Tensor sequence = h.transpose(0, 1).contiguous();  // [T, B, C]
-    const at::Tensor pooled =
-        at::cat({gru_(sequence), sequence.mean(0), sequence.amax(0)}, 1);
+    const at::Tensor pooled = at::cat({gru_(sequence), sequence.mean(0), sequence.amax(0)}, 1);
     return last_(at::silu(head_(pooled)));
   }
 

@@ -15,10 +15,10 @@ constexpr double kEpsilon = 1e-8;
 constexpr double kWarmUp = 0.05;
 
 struct Update {
-  float scale;         // Of the gradient.
-  float rate;          // Corrected for the start of the first moment.
-  float correction;    // 1 / sqrt of the second moment's start correction.
-  float keep;          // 1 - rate * decay.
+  float scale;       // Of the gradient.
+  float rate;        // Corrected for the start of the first moment.
+  float correction;  // 1 / sqrt of the second moment's start correction.
+  float keep;        // 1 - rate * decay.
 };
 
 INFERON_VECTOR_CLONES
@@ -30,9 +30,9 @@ void UpdateArray(std::size_t n, const float* gradient, Update u, float* w, float
     const float g = gradient[i] * u.scale;
     first[i] = kB1 * first[i] + (1 - kB1) * g;
     second[i] = kB2 * second[i] + (1 - kB2) * (g * g);
-    w[i] = w[i] * u.keep - u.rate * first[i] /
-                               (__builtin_sqrtf(second[i]) * u.correction +
-                                static_cast<float>(kEpsilon));
+    w[i] = w[i] * u.keep -
+           u.rate * first[i] /
+               (__builtin_sqrtf(second[i]) * u.correction + static_cast<float>(kEpsilon));
   }
 }
 
@@ -82,8 +82,7 @@ void AdamStep(const std::vector<WeightSpan>& weights, double rate, double weight
   const double second_start = 1 - std::pow(kBeta2, t);
   std::size_t at = 0;
   for (const WeightSpan& w : weights) {
-    const Update update{static_cast<float>(gradient_scale),
-                        static_cast<float>(rate / first_start),
+    const Update update{static_cast<float>(gradient_scale), static_cast<float>(rate / first_start),
                         static_cast<float>(1 / std::sqrt(second_start)),
                         static_cast<float>(1 - (w.decays ? rate * weight_decay : 0.0))};
     UpdateArray(w.values.size(), w.gradient.data(), update, w.values.data(),

@@ -7,13 +7,13 @@
 namespace inferon::estimators {
 namespace {
 
-// Symmetric quantiles, from robust to wide, and the distance of the standard normal's: the first pair
-// that differs gives the spread of a column, however many of its values are equal.
+// Symmetric quantiles, from robust to wide, and the distance of the standard normal's: the first
+// pair that differs gives the spread of a column, however many of its values are equal.
 struct Range {
   double low, distance;
 };
 constexpr std::array<Range, 4> kRanges = {{{0.25, 1.349}, {0.1, 2.563}, {0.02, 4.107}, {0, 6.5}}};
-constexpr float kLargest = 1e6f;      // Bound of a standardised value.
+constexpr float kLargest = 1e6f;  // Bound of a standardised value.
 
 // Element at the quantile of a vector that it reorders.
 float Quantile(std::vector<float>* values, double q) {

@@ -8,8 +8,8 @@
 namespace inferon::estimators {
 namespace {
 
-constexpr float kMinBin = 1e-4f;    // Smallest width or height of a bin.
-constexpr float kMinSlope = 1e-3f;  // Smallest slope at a knot.
+constexpr float kMinBin = 1e-4f;                   // Smallest width or height of a bin.
+constexpr float kMinSlope = 1e-3f;                 // Smallest slope at a knot.
 constexpr double kSlopeShift = 0.541324854612918;  // softplus(kSlopeShift) = 1.
 
 double Softplus(double u) { return u > 30 ? u : std::log1p(std::exp(u)); }
@@ -59,8 +59,8 @@ INFERON_INLINE double StartOf(const Bins& bins, std::size_t bin) {
 
 // One bin's rational quadratic, and a point t in [0, 1] of it; the notation is the paper's.
 struct Piece {
-  double w, h, s;    // Width, height, mean slope.
-  double d0, d1;     // Slopes at the left and right knot.
+  double w, h, s;  // Width, height, mean slope.
+  double d0, d1;   // Slopes at the left and right knot.
   double Curvature() const { return d0 + d1 - 2 * s; }
   double Numerator(double t) const { return s * t * t + d0 * t * (1 - t); }
   double Denominator(double t) const { return s + Curvature() * t * (1 - t); }
@@ -121,7 +121,8 @@ INFERON_INLINE Point Inverse(std::size_t count, const float* parameters, float i
   return {Unit(StartOf(widths, bin) + t * piece.w), piece.LogSlope(t)};
 }
 
-// Gradient by the logits of a bin array, from the gradients by the start and by the size of one bin.
+// Gradient by the logits of a bin array, from the gradients by the start and by the size of one
+// bin.
 INFERON_INLINE void LogitGradient(const Bins& bins, std::size_t count, std::size_t bin,
                                   double grad_start, double grad_size, float* out) {
   const double rest = 1.0 - static_cast<double>(count) * kMinBin;
@@ -156,9 +157,9 @@ INFERON_INLINE float Backward(std::size_t count, const float* parameters, float 
       2 * grad_log / p.s + grad_num * t * t + grad_den * (1 - 2 * q) + grad_slope * 2 * q;
   const double grad_d0 = (grad_num + grad_den) * q + grad_slope * (1 - t) * (1 - t);
   const double grad_d1 = grad_den * q + grad_slope * t * t;
-  const double grad_t =
-      grad_num * (2 * p.s * t + p.d0 * (1 - 2 * t)) + grad_den * p.Curvature() * (1 - 2 * t) +
-      grad_slope * 2 * (p.d1 * t + p.s * (1 - 2 * t) - p.d0 * (1 - t));
+  const double grad_t = grad_num * (2 * p.s * t + p.d0 * (1 - 2 * t)) +
+                        grad_den * p.Curvature() * (1 - 2 * t) +
+                        grad_slope * 2 * (p.d1 * t + p.s * (1 - 2 * t) - p.d0 * (1 - t));
   const double grad_x = grad_t / p.w;
   LogitGradient(widths, count, bin, -grad_x, -(grad_t * t + grad_s * p.s) / p.w, grad_parameters);
   LogitGradient(heights, count, bin, grad_y, grad_y * numerator * inverse + grad_s / p.w,

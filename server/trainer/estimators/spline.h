@@ -16,16 +16,16 @@ inline constexpr std::size_t kMaxBins = 64;
 
 // Which columns of a row a coupling layer moves; the others are copied.
 struct CouplingShape {
-  std::size_t dimension = 0;          // Columns of a row.
-  std::size_t bins = 0;               // 1..kMaxBins.
-  std::vector<std::uint32_t> moved;   // Columns, ascending.
+  std::size_t dimension = 0;         // Columns of a row.
+  std::size_t bins = 0;              // 1..kMaxBins.
+  std::vector<std::uint32_t> moved;  // Columns, ascending.
   std::size_t SplineParameters() const { return 3 * bins + 1; }
   std::size_t RowParameters() const { return moved.size() * SplineParameters(); }
 };
 
 // Arrays are row-major: in, out [rows, dimension] in [0, 1], parameters [rows, RowParameters()],
-// log_slope [rows]. log_slope gets the sum of the log derivatives d out / d in of the moved columns.
-// Arguments outside [0, 1] are clamped first.
+// log_slope [rows]. log_slope gets the sum of the log derivatives d out / d in of the moved
+// columns. Arguments outside [0, 1] are clamped first.
 void CouplingForward(const CouplingShape& shape, std::size_t rows, const float* in,
                      const float* parameters, float* out, float* log_slope);
 

@@ -65,8 +65,8 @@ class Training {
     double loss_sum = 0;
     for (std::size_t b = 0; b < batches_; ++b) {
       if (options_.stop.stop_requested()) {
-        return Fail(ErrorCode::kCancelled, "the training was stopped in epoch " +
-                                               std::to_string(epoch + 1));
+        return Fail(ErrorCode::kCancelled,
+                    "the training was stopped in epoch " + std::to_string(epoch + 1));
       }
       for (std::size_t i = 0; i < batch_; ++i) rows[i] = split_.training[order[b * batch_ + i]];
       const double loss = trainee_.Step(rows, epoch);
@@ -84,9 +84,9 @@ class Training {
     if (!std::isfinite(loss)) return Diverged("training loss", epoch, batch);
     const double norm = GradientNorm(trainee_.Weights());
     if (!std::isfinite(norm)) return Diverged("gradient", epoch, batch);
-    const double scale =
-        options_.gradient_clip > 0 && norm > options_.gradient_clip ? options_.gradient_clip / norm
-                                                                    : 1.0;
+    const double scale = options_.gradient_clip > 0 && norm > options_.gradient_clip
+                             ? options_.gradient_clip / norm
+                             : 1.0;
     const double rate = LearningRate(options_.learning_rate, state_.adam.step,
                                      std::uint64_t{options_.max_epochs} * batches_);
     AdamStep(trainee_.Weights(), rate, options_.weight_decay, scale, &state_.adam);
@@ -115,8 +115,8 @@ class Training {
       state_.best_weights = state_.weights;
       state_.epochs_since_best = 0;
     }
-    state_.finished = result.epochs >= options_.max_epochs ||
-                      state_.epochs_since_best >= options_.patience;
+    state_.finished =
+        result.epochs >= options_.max_epochs || state_.epochs_since_best >= options_.patience;
     if (options_.progress) {
       options_.progress({result.epochs, options_.max_epochs, training_loss, heldout_loss,
                          static_cast<double>(batches_ * batch_) / std::max(seconds, 1e-9)});
@@ -146,8 +146,8 @@ class Training {
 }  // namespace
 
 RowSplit SplitRows(std::size_t rows, const TrainingOptions& options) {
-  const auto order = Permutation(StreamKey(options.seed, "split"), 0,
-                                 static_cast<std::uint32_t>(rows));
+  const auto order =
+      Permutation(StreamKey(options.seed, "split"), 0, static_cast<std::uint32_t>(rows));
   auto heldout = static_cast<std::size_t>(options.heldout_share * static_cast<double>(rows) + 0.5);
   heldout = std::clamp<std::size_t>(heldout, 1, rows - 1);
   RowSplit split;
@@ -177,7 +177,8 @@ Status CheckTrainingOptions(const TrainingOptions& options, std::size_t rows) {
   if (!(options.weight_decay >= 0 && options.weight_decay <= 1)) {
     return refuse("weight_decay is not in [0, 1]", "the default is 1e-4");
   }
-  if (!(options.gradient_clip >= 0)) return refuse("gradient_clip is negative", "0 switches it off");
+  if (!(options.gradient_clip >= 0))
+    return refuse("gradient_clip is negative", "0 switches it off");
   if (!(options.heldout_share > 0 && options.heldout_share < 1)) {
     return refuse("heldout_share is not in (0, 1)", "the default is 0.1");
   }

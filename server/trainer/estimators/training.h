@@ -1,5 +1,5 @@
-// The training loop of every estimator: epochs, held-out rows, early stopping, checkpoints. It knows
-// a network only as arrays of weights and a loss, so that it is tested without LibTorch.
+// The training loop of every estimator: epochs, held-out rows, early stopping, checkpoints. It
+// knows a network only as arrays of weights and a loss, so that it is tested without LibTorch.
 #pragma once
 
 #include <cstdint>
@@ -35,8 +35,8 @@ RowSplit SplitRows(std::size_t rows, const TrainingOptions& options);
 // kInvalidArgument for options out of range.
 Status CheckTrainingOptions(const TrainingOptions& options, std::size_t rows);
 
-// Text that two trainings share exactly when they would give the same weights; architecture and data
-// are described by the caller.
+// Text that two trainings share exactly when they would give the same weights; architecture and
+// data are described by the caller.
 std::string DescribeTraining(const TrainingOptions& options, const std::string& architecture,
                              const std::string& data);
 

@@ -21,8 +21,14 @@ int List(CommandContext& context) {
   if (!trainer) return context.console.FailedCall(trainer.error());
   const auto models = (*trainer)->ListModels(context.stop);
   if (!models) return context.console.FailedCall(models.error());
-  Table table{{{"MODEL"}, {"INPUT"}, {"PROFILE"}, {"TRAINED ON", true}, {"LOG DENSITY", true},
-               {"STUDY"}, {"CREATED"}}, {}};
+  Table table{{{"MODEL"},
+               {"INPUT"},
+               {"PROFILE"},
+               {"TRAINED ON", true},
+               {"LOG DENSITY", true},
+               {"STUDY"},
+               {"CREATED"}},
+              {}};
   nlohmann::json list = nlohmann::json::array();
   for (const v1::Model& model : *models) {
     table.rows.push_back({model.name(), model.input(), model.profile(),
@@ -56,14 +62,14 @@ int Show(CommandContext& context, const std::string& id) {
   row("protocol", DescribeSteps(model->protocol()));
   row("neuron", fmt::format("chip {}, neuron {}, run {}", model->device().chip(),
                             model->device().neuron(), model->device().run()));
-  row("trained on", FormatCount(model->training_count()) + " pairs, SHA-256 " +
-                        model->dataset_sha256());
+  row("trained on",
+      FormatCount(model->training_count()) + " pairs, SHA-256 " + model->dataset_sha256());
   row("held-out log density", fmt::format("{:.3f} nats", model->heldout_log_density()));
-  row("classifier accepts", fmt::format("{:.2f} % of the uniform prior",
-                                        100 * model->acceptance()));
-  row("false-negative rate", fmt::format("{:.2f} % (95 % bound {:.2f} %)",
-                                         100 * model->false_negative_rate(),
-                                         100 * model->false_negative_bound()));
+  row("classifier accepts",
+      fmt::format("{:.2f} % of the uniform prior", 100 * model->acceptance()));
+  row("false-negative rate",
+      fmt::format("{:.2f} % (95 % bound {:.2f} %)", 100 * model->false_negative_rate(),
+                  100 * model->false_negative_bound()));
   row("weights", FormatCount(model->weight_count()) + ", SHA-256 " + model->weights_sha256());
   row("seed", std::to_string(model->seed()));
   row("created", FormatTime(rpc::FromProto(model->create_time())));

@@ -63,64 +63,65 @@ int Sample(CommandContext& context, const QueryOptions& options) {
       return context.console.FailedInput(ok.error());
     }
   }
-  return WithObservation(context, options, [&](client::TrainerClient& trainer,
-                                               QueryObservation& query) {
-    v1::SamplePosteriorRequest request;
-    request.set_model(query.model.name());
-    *request.mutable_observation() = query.observation;
-    request.set_draws(options.draws);
-    request.set_seed(options.seed);
-    const auto draws = trainer.SamplePosterior(request, context.stop);
-    if (!draws) return context.console.FailedCall(draws.error());
-    WarnAll(context.console, draws->warnings);
-    context.console.Print(fmt::format("{} draws from {}, DAC codes:",
-                                      FormatCount(draws->sets.size()), draws->model.name()));
-    context.console.Print(DrawsTable(*draws));
-    nlohmann::json json = WithNotes(DrawsJson(*draws), query);
-    if (!options.out.empty()) {
-      if (Status ok = WriteDraws(*draws, options.out); !ok) {
-        return context.console.FailedInput(ok.error());
-      }
-      context.console.Print("Draws: " + options.out);
-      json["out"] = options.out;
-    }
-    context.console.PrintJson(json);
-    return static_cast<int>(kOk);
-  });
+  return WithObservation(
+      context, options, [&](client::TrainerClient& trainer, QueryObservation& query) {
+        v1::SamplePosteriorRequest request;
+        request.set_model(query.model.name());
+        *request.mutable_observation() = query.observation;
+        request.set_draws(options.draws);
+        request.set_seed(options.seed);
+        const auto draws = trainer.SamplePosterior(request, context.stop);
+        if (!draws) return context.console.FailedCall(draws.error());
+        WarnAll(context.console, draws->warnings);
+        context.console.Print(fmt::format(
+            "{} draws from {}, DAC codes:", FormatCount(draws->sets.size()), draws->model.name()));
+        context.console.Print(DrawsTable(*draws));
+        nlohmann::json json = WithNotes(DrawsJson(*draws), query);
+        if (!options.out.empty()) {
+          if (Status ok = WriteDraws(*draws, options.out); !ok) {
+            return context.console.FailedInput(ok.error());
+          }
+          context.console.Print("Draws: " + options.out);
+          json["out"] = options.out;
+        }
+        context.console.PrintJson(json);
+        return static_cast<int>(kOk);
+      });
 }
 
 int Map(CommandContext& context, const QueryOptions& options) {
-  return WithObservation(context, options, [&](client::TrainerClient& trainer,
-                                               QueryObservation& query) {
-    v1::EstimateMapRequest request;
-    request.set_model(query.model.name());
-    *request.mutable_observation() = query.observation;
-    request.set_draws(options.draws);
-    request.set_seed(options.seed);
-    const auto answer = trainer.EstimateMap(request, context.stop);
-    if (!answer) return context.console.FailedCall(answer.error());
-    WarnAll(context.console, answer->warnings());
-    Table table{{{"PARAMETER"}, {"CODE", true}}, {}};
-    nlohmann::json codes = nlohmann::json::object();
-    for (int i = 0; i < answer->codes_size() && i < query.model.parameters_size(); ++i) {
-      table.rows.push_back({query.model.parameters(i), std::to_string(answer->codes(i))});
-      codes[query.model.parameters(i)] = answer->codes(i);
-    }
-    context.console.Print(fmt::format(
-        "Most probable of {} draws from {}: log density {:.3f} nats ({})",
-        FormatCount(options.draws), query.model.name(), answer->log_density(),
-        SupportName(answer->support())));
-    context.console.Print(table);
-    context.console.PrintJson(
-        WithNotes({{"model", query.model.name()},
-                   {"draws", options.draws},
-                   {"codes", codes},
-                   {"log_density", answer->log_density()},
-                   {"support", SupportName(answer->support())},
-                   {"warnings", std::vector<std::string>(answer->warnings().begin(),
-                                                         answer->warnings().end())}}, query));
-    return static_cast<int>(kOk);
-  });
+  return WithObservation(
+      context, options, [&](client::TrainerClient& trainer, QueryObservation& query) {
+        v1::EstimateMapRequest request;
+        request.set_model(query.model.name());
+        *request.mutable_observation() = query.observation;
+        request.set_draws(options.draws);
+        request.set_seed(options.seed);
+        const auto answer = trainer.EstimateMap(request, context.stop);
+        if (!answer) return context.console.FailedCall(answer.error());
+        WarnAll(context.console, answer->warnings());
+        Table table{{{"PARAMETER"}, {"CODE", true}}, {}};
+        nlohmann::json codes = nlohmann::json::object();
+        for (int i = 0; i < answer->codes_size() && i < query.model.parameters_size(); ++i) {
+          table.rows.push_back({query.model.parameters(i), std::to_string(answer->codes(i))});
+          codes[query.model.parameters(i)] = answer->codes(i);
+        }
+        context.console.Print(
+            fmt::format("Most probable of {} draws from {}: log density {:.3f} nats ({})",
+                        FormatCount(options.draws), query.model.name(), answer->log_density(),
+                        SupportName(answer->support())));
+        context.console.Print(table);
+        context.console.PrintJson(WithNotes(
+            {{"model", query.model.name()},
+             {"draws", options.draws},
+             {"codes", codes},
+             {"log_density", answer->log_density()},
+             {"support", SupportName(answer->support())},
+             {"warnings",
+              std::vector<std::string>(answer->warnings().begin(), answer->warnings().end())}},
+            query));
+        return static_cast<int>(kOk);
+      });
 }
 
 int ShowLogProb(CommandContext& context, const v1::EvaluateLogProbResponse& answer,
@@ -129,14 +130,15 @@ int ShowLogProb(CommandContext& context, const v1::EvaluateLogProbResponse& answ
   if (!values || values->size() != sets.size()) {
     return context.console.FailedCall({ErrorCode::kDataLoss,
                                        "the trainer's answer has not one density for each set",
-                                       "Use a client of the trainer's version", {}});
+                                       "Use a client of the trainer's version",
+                                       {}});
   }
   WarnAll(context.console, answer.warnings());
   Table table{{{"CODES"}, {"LOG DENSITY", true}}, {}};
   nlohmann::json list = nlohmann::json::array();
   for (std::size_t i = 0; i < sets.size(); ++i) {
-    table.rows.push_back({fmt::format("{}", fmt::join(sets[i], ",")),
-                          fmt::format("{:.3f}", (*values)[i])});
+    table.rows.push_back(
+        {fmt::format("{}", fmt::join(sets[i], ",")), fmt::format("{:.3f}", (*values)[i])});
     // JSON has no infinity: outside the support is null.
     list.push_back(std::isfinite((*values)[i]) ? nlohmann::json((*values)[i])
                                                : nlohmann::json(nullptr));
@@ -144,52 +146,53 @@ int ShowLogProb(CommandContext& context, const v1::EvaluateLogProbResponse& answ
   context.console.Print(table);
   context.console.PrintJson(WithNotes({{"model", query.model.name()},
                                        {"support", SupportName(answer.support())},
-                                       {"log_density", list}}, query));
+                                       {"log_density", list}},
+                                      query));
   return kOk;
 }
 
 int LogProb(CommandContext& context, const QueryOptions& options) {
-  return WithObservation(context, options, [&](client::TrainerClient& trainer,
-                                               QueryObservation& query) {
-    const std::vector<std::string> names(query.model.parameters().begin(),
-                                         query.model.parameters().end());
-    const Result<ParameterSets> sets = client::ReadCodesFile(options.codes, names);
-    if (!sets) return context.console.FailedInput(sets.error());
-    v1::EvaluateLogProbRequest request;
-    request.set_model(query.model.name());
-    *request.mutable_observation() = query.observation;
-    *request.mutable_codes() = rpc::ToProto(*sets);
-    const auto answer = trainer.EvaluateLogProb(request, context.stop);
-    if (!answer) return context.console.FailedCall(answer.error());
-    return ShowLogProb(context, *answer, *sets, query);
-  });
+  return WithObservation(
+      context, options, [&](client::TrainerClient& trainer, QueryObservation& query) {
+        const std::vector<std::string> names(query.model.parameters().begin(),
+                                             query.model.parameters().end());
+        const Result<ParameterSets> sets = client::ReadCodesFile(options.codes, names);
+        if (!sets) return context.console.FailedInput(sets.error());
+        v1::EvaluateLogProbRequest request;
+        request.set_model(query.model.name());
+        *request.mutable_observation() = query.observation;
+        *request.mutable_codes() = rpc::ToProto(*sets);
+        const auto answer = trainer.EvaluateLogProb(request, context.stop);
+        if (!answer) return context.console.FailedCall(answer.error());
+        return ShowLogProb(context, *answer, *sets, query);
+      });
 }
 
 int Predict(CommandContext& context, const QueryOptions& options) {
-  return WithObservation(context, options, [&](client::TrainerClient& trainer,
-                                               QueryObservation& query) {
-    v1::PredictPosteriorRequest request;
-    request.set_model(query.model.name());
-    *request.mutable_observation() = query.observation;
-    request.set_draws(options.draws);
-    request.set_seed(options.seed);
-    request.set_request_id(options.request);
-    Progress progress(context.console, context.clock, "posterior predictive", "experiments");
-    const auto predictions = trainer.PredictPosterior(
-        request, context.stop,
-        [&](std::uint64_t done) { progress.Update(done, options.draws); });
-    progress.Finish();
-    if (!predictions) return context.console.FailedCall(predictions.error());
-    WarnAll(context.console, predictions->warnings);
-    context.console.Print(fmt::format("{} draws from {} run as {}:",
-                                      FormatCount(predictions->sets.size()), query.model.name(),
-                                      predictions->job));
-    context.console.Print(PredictionsTable(*predictions));
-    nlohmann::json json = WithNotes(PredictionsJson(*predictions), query);
-    json["model"] = query.model.name();
-    context.console.PrintJson(json);
-    return static_cast<int>(kOk);
-  });
+  return WithObservation(
+      context, options, [&](client::TrainerClient& trainer, QueryObservation& query) {
+        v1::PredictPosteriorRequest request;
+        request.set_model(query.model.name());
+        *request.mutable_observation() = query.observation;
+        request.set_draws(options.draws);
+        request.set_seed(options.seed);
+        request.set_request_id(options.request);
+        Progress progress(context.console, context.clock, "posterior predictive", "experiments");
+        const auto predictions = trainer.PredictPosterior(
+            request, context.stop,
+            [&](std::uint64_t done) { progress.Update(done, options.draws); });
+        progress.Finish();
+        if (!predictions) return context.console.FailedCall(predictions.error());
+        WarnAll(context.console, predictions->warnings);
+        context.console.Print(
+            fmt::format("{} draws from {} run as {}:", FormatCount(predictions->sets.size()),
+                        query.model.name(), predictions->job));
+        context.console.Print(PredictionsTable(*predictions));
+        nlohmann::json json = WithNotes(PredictionsJson(*predictions), query);
+        json["model"] = query.model.name();
+        context.console.PrintJson(json);
+        return static_cast<int>(kOk);
+      });
 }
 
 std::shared_ptr<QueryOptions> AddQuery(CLI::App& posteriors, CommandContext& context,
@@ -216,24 +219,23 @@ std::shared_ptr<QueryOptions> AddQuery(CLI::App& posteriors, CommandContext& con
 void AddPosteriorCommands(CLI::App& app, CommandContext& context) {
   CLI::App& posteriors = *app.add_subcommand("posterior", "Ask which parameters made a trace");
   posteriors.require_subcommand(1);
-  const auto sample = AddQuery(posteriors, context, "sample", "Draws from the posterior", 1000,
-                               Sample);
+  const auto sample =
+      AddQuery(posteriors, context, "sample", "Draws from the posterior", 1000, Sample);
   posteriors.get_subcommand("sample")
       ->add_option("--out,-o", sample->out, "Write the draws: .csv or .npy")
       ->type_name("FILE");
   AddQuery(posteriors, context, "map", "Most probable parameter set among many draws", 10'000, Map);
-  const auto logprob = AddQuery(posteriors, context, "logprob",
-                                "Log density of given parameter sets", 0, LogProb);
+  const auto logprob =
+      AddQuery(posteriors, context, "logprob", "Log density of given parameter sets", 0, LogProb);
   posteriors.get_subcommand("logprob")
       ->add_option("--codes", logprob->codes, "CSV: a line of parameter names, then DAC codes")
       ->required()
       ->type_name("FILE");
-  const auto predict = AddQuery(posteriors, context, "predict",
-                                "Run draws again and compare features with the observation's", 100,
-                                Predict);
-  posteriors.get_subcommand("predict")
-      ->add_option("--request-id", predict->request,
-                   "Id of the job: the same id runs once (random)");
+  const auto predict =
+      AddQuery(posteriors, context, "predict",
+               "Run draws again and compare features with the observation's", 100, Predict);
+  posteriors.get_subcommand("predict")->add_option("--request-id", predict->request,
+                                                   "Id of the job: the same id runs once (random)");
 }
 
 }  // namespace inferon::cli

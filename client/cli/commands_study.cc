@@ -30,9 +30,13 @@ int FailedStudy(CommandContext& context, const Error& error, const std::string& 
   }
   const std::string id = name.substr(name.find('/') + 1);
   return context.console.Failed(
-      {ErrorCode::kCancelled, "interrupted; the study goes on",
+      {ErrorCode::kCancelled,
+       "interrupted; the study goes on",
        fmt::format("Watch it again with 'inferon study watch {}', or end it with 'inferon study "
-                   "cancel {}'", id, id), {}}, kInterrupted);
+                   "cancel {}'",
+                   id, id),
+       {}},
+      kInterrupted);
 }
 
 // Numbers as a table or as the command's JSON object, and the report where a folder is given.
@@ -59,11 +63,12 @@ int ShowEnd(CommandContext& context, client::TrainerClient& trainer, const v1::S
     return Conclude(context, trainer, study.name(), folder);
   }
   const std::string why = study.error().empty() ? "" : ": " + study.error();
-  return context.console.Failed(
-      {ErrorCode::kFailedPrecondition,
-       study.name() + " " + StudyStateName(study.state()) + why,
-       fmt::format("Look at its steps with 'inferon study show {}'",
-                   study.name().substr(study.name().find('/') + 1)), {}}, kEndedBadly);
+  return context.console.Failed({ErrorCode::kFailedPrecondition,
+                                 study.name() + " " + StudyStateName(study.state()) + why,
+                                 fmt::format("Look at its steps with 'inferon study show {}'",
+                                             study.name().substr(study.name().find('/') + 1)),
+                                 {}},
+                                kEndedBadly);
 }
 
 int WatchAndShow(CommandContext& context, client::TrainerClient& trainer, const std::string& name,
@@ -81,8 +86,8 @@ int Run(CommandContext& context, const StudyOptions& options) {
   const Result<v1::Study> study = (*trainer)->CreateStudy(options.id, *spec, context.stop);
   if (!study) return FailedStudy(context, study.error(), StudyName(options.id));
   if (options.detach) {
-    context.console.Print(fmt::format("{} {}. Watch it with: inferon study watch {}",
-                                      study->name(), StudyStateName(study->state()), options.id));
+    context.console.Print(fmt::format("{} {}. Watch it with: inferon study watch {}", study->name(),
+                                      StudyStateName(study->state()), options.id));
     context.console.PrintJson(StudyJson(*study));
     return kOk;
   }
@@ -94,19 +99,24 @@ int List(CommandContext& context) {
   if (!trainer) return context.console.FailedCall(trainer.error());
   const auto studies = (*trainer)->ListStudies(context.stop);
   if (!studies) return context.console.FailedCall(studies.error());
-  Table table{{{"STUDY"}, {"STATE"}, {"STEP"}, {"UNIFORM", true}, {"CONSTRAINED", true},
-               {"SEED", true}, {"CREATED"}}, {}};
+  Table table{{{"STUDY"},
+               {"STATE"},
+               {"STEP"},
+               {"UNIFORM", true},
+               {"CONSTRAINED", true},
+               {"SEED", true},
+               {"CREATED"}},
+              {}};
   nlohmann::json list = nlohmann::json::array();
   for (const v1::Study& study : *studies) {
     std::string step = "-";
     for (const v1::StudyStep& s : study.steps()) {
       if (s.has_start_time() && !s.has_end_time()) step = s.title();
     }
-    table.rows.push_back({study.name(), StudyStateName(study.state()), step,
-                          FormatCount(study.spec().uniform_count()),
-                          FormatCount(study.spec().constrained_count()),
-                          std::to_string(study.spec().seed()),
-                          FormatTime(rpc::FromProto(study.create_time()))});
+    table.rows.push_back(
+        {study.name(), StudyStateName(study.state()), step,
+         FormatCount(study.spec().uniform_count()), FormatCount(study.spec().constrained_count()),
+         std::to_string(study.spec().seed()), FormatTime(rpc::FromProto(study.create_time()))});
     list.push_back(StudyJson(study));
   }
   if (studies->empty()) {

@@ -16,19 +16,20 @@ std::string ModelName(const std::string& given) {
 nlohmann::json ModelJson(const v1::Model& model) {
   nlohmann::json steps = nlohmann::json::array();
   for (const v1::CurrentStep& step : model.protocol().steps()) {
-    steps.push_back({{"start_us", step.start_us()}, {"stop_us", step.stop_us()},
-                     {"scale", step.scale()}});
+    steps.push_back(
+        {{"start_us", step.start_us()}, {"stop_us", step.stop_us()}, {"scale", step.scale()}});
   }
   return {{"name", model.name()},
           {"input", model.input()},
           {"study", model.study()},
-          {"parameters", std::vector<std::string>(model.parameters().begin(),
-                                                  model.parameters().end())},
+          {"parameters",
+           std::vector<std::string>(model.parameters().begin(), model.parameters().end())},
           {"profile", model.profile()},
           {"profile_sha256", model.profile_sha256()},
-          {"protocol", {{"steps", steps},
-                        {"duration_us", model.protocol().duration_us()},
-                        {"grid_step_us", model.protocol().grid_step_us()}}},
+          {"protocol",
+           {{"steps", steps},
+            {"duration_us", model.protocol().duration_us()},
+            {"grid_step_us", model.protocol().grid_step_us()}}},
           {"chip", model.device().chip()},
           {"neuron", model.device().neuron()},
           {"run", model.device().run()},
@@ -47,8 +48,8 @@ nlohmann::json ModelJson(const v1::Model& model) {
 std::string DescribeSteps(const v1::Protocol& protocol) {
   std::string text;
   for (const v1::CurrentStep& step : protocol.steps()) {
-    text += fmt::format("{}{:g} to {:g} us", text.empty() ? "" : ", ", step.start_us(),
-                        step.stop_us());
+    text +=
+        fmt::format("{}{:g} to {:g} us", text.empty() ? "" : ", ", step.start_us(), step.stop_us());
   }
   return fmt::format("{}, recorded for {:g} us on a grid of {:g} us",
                      text.empty() ? "no current" : text, protocol.duration_us(),

@@ -38,8 +38,10 @@ Loaded<v1::Model> FindModel(CommandContext& context, client::TrainerClient& trai
   Result<std::vector<v1::Model>> models = trainer.ListModels(context.stop);
   if (!models) return FailedCall(models.error());
   if (models->empty()) {
-    return FailedCall({ErrorCode::kFailedPrecondition, "the trainer has no model yet",
-                       "Run a study first: inferon study run demo", {}});
+    return FailedCall({ErrorCode::kFailedPrecondition,
+                       "the trainer has no model yet",
+                       "Run a study first: inferon study run demo",
+                       {}});
   }
   return std::move(models->front());
 }
@@ -74,14 +76,16 @@ Loaded<Observation> FetchExperiment(CommandContext& context, rpc::SchedulerClien
   if (!failed.empty()) {
     return FailedCall({ErrorCode::kFailedPrecondition,
                        fmt::format("experiment {} of {} failed: {}", index, name, failed),
-                       "Choose another experiment", {}});
+                       "Choose another experiment",
+                       {}});
   }
   if (!streamed && streamed.error().message != enough.message) {
     return FailedCall(streamed.error());
   }
   return FailedCall({ErrorCode::kFailedPrecondition,
                      fmt::format("{} has no observation of experiment {} yet", name, index),
-                     "Wait for it with 'inferon job watch', or choose another experiment", {}});
+                     "Wait for it with 'inferon job watch', or choose another experiment",
+                     {}});
 }
 
 // A job's stimulus is not part of what the scheduler tells; the number of points is checked and the
@@ -94,19 +98,21 @@ Loaded<QueryObservation> LoadExperiment(CommandContext& context, const Observati
   const Result<rpc::JobInfo> job = (*scheduler)->GetJob(name, context.stop);
   if (!job) return FailedCall(job.error());
   if (job->profile_sha256 != query.model.profile_sha256()) {
-    return FailedInput({ErrorCode::kInvalidArgument,
-                        fmt::format("{} ran another profile than {} was trained for", name,
-                                    query.model.name()),
-                        "Choose a model of the job's profile with --model", {}});
+    return FailedInput(
+        {ErrorCode::kInvalidArgument,
+         fmt::format("{} ran another profile than {} was trained for", name, query.model.name()),
+         "Choose a model of the job's profile with --model",
+         {}});
   }
   auto observation = FetchExperiment(context, **scheduler, name, options.experiment);
   if (!observation) return tl::unexpected(observation.error());
   if (observation->trace.size() != protocol.Points()) {
-    return FailedInput({ErrorCode::kInvalidArgument,
-                        fmt::format("the trace has {} points, {} was trained for {}",
-                                    observation->trace.size(), query.model.name(),
-                                    protocol.Points()),
-                        "Run the job with the model's protocol, or a study with the job's", {}});
+    return FailedInput(
+        {ErrorCode::kInvalidArgument,
+         fmt::format("the trace has {} points, {} was trained for {}", observation->trace.size(),
+                     query.model.name(), protocol.Points()),
+         "Run the job with the model's protocol, or a study with the job's",
+         {}});
   }
   const v1::Device& device = query.model.device();
   if (job->device.chip != device.chip() || job->device.neuron != device.neuron()) {
@@ -114,9 +120,10 @@ Loaded<QueryObservation> LoadExperiment(CommandContext& context, const Observati
         "{} ran on another neuron (chip {}, neuron {}) than the model's (chip {}, neuron {})", name,
         job->device.chip, job->device.neuron, device.chip(), device.neuron()));
   }
-  query.notes.push_back(fmt::format("Observation: experiment {} of {}, taken to have the model's "
-                                    "stimulus ({}).", options.experiment, name,
-                                    DescribeSteps(query.model.protocol())));
+  query.notes.push_back(
+      fmt::format("Observation: experiment {} of {}, taken to have the model's "
+                  "stimulus ({}).",
+                  options.experiment, name, DescribeSteps(query.model.protocol())));
   query.observation = rpc::ToProto(*observation, protocol);
   return query;
 }
@@ -124,8 +131,9 @@ Loaded<QueryObservation> LoadExperiment(CommandContext& context, const Observati
 }  // namespace
 
 void AddObservationOptions(CLI::App& command, ObservationOptions& options) {
-  command.add_option("--observation", options.file,
-                     "Recorded trace: CSV with time_ms, voltage_mV and, if known, current_pA")
+  command
+      .add_option("--observation", options.file,
+                  "Recorded trace: CSV with time_ms, voltage_mV and, if known, current_pA")
       ->type_name("FILE")
       ->group("Observation");
   command.add_option("--job", options.job, "Or the observation of an experiment of this job")
@@ -136,29 +144,34 @@ void AddObservationOptions(CLI::App& command, ObservationOptions& options) {
       ->group("Observation");
   command.add_option("--model", options.model, "Model that answers (the newest)")
       ->type_name("MODEL");
-  command.add_option("--map", options.map,
-                     "Counts = OFFSET + GAIN * mV (chosen from the trace and said)")
+  command
+      .add_option("--map", options.map,
+                  "Counts = OFFSET + GAIN * mV (chosen from the trace and said)")
       ->delimiter(',')
       ->expected(2)
+      ->default_str("")
       ->type_name("GAIN,OFFSET")
       ->group("Observation");
-  command.add_option("--step-window", options.step_window,
-                     "Start and stop of the current step in the recording, ms (found from the "
-                     "current)")
+  command
+      .add_option("--step-window", options.step_window,
+                  "Start and stop of the current step in the recording, ms (found from the "
+                  "current)")
       ->delimiter(',')
       ->expected(2)
+      ->default_str("")
       ->type_name("START,STOP")
       ->group("Observation");
-  command.add_flag("--crop-step", options.crop_step,
-                   "Cut a step that is longer than the model's to the model's length")
+  command
+      .add_flag("--crop-step", options.crop_step,
+                "Cut a step that is longer than the model's to the model's length")
       ->group("Observation");
 }
 
 Status CheckObservationOptions(const ObservationOptions& options) {
   if (options.file.empty() == options.job.empty()) {
-    return InvalidArgument(options.file.empty() ? "no observation is given"
-                                                : "two observations are given",
-                           "Give either --observation FILE.csv or --job JOB --experiment N");
+    return InvalidArgument(
+        options.file.empty() ? "no observation is given" : "two observations are given",
+        "Give either --observation FILE.csv or --job JOB --experiment N");
   }
   const bool recorded = options.crop_step || !options.map.empty() || !options.step_window.empty();
   if (recorded && options.file.empty()) {
@@ -170,6 +183,13 @@ Status CheckObservationOptions(const ObservationOptions& options) {
 
 Loaded<QueryObservation> LoadObservation(CommandContext& context, client::TrainerClient& trainer,
                                          const ObservationOptions& options) {
+  // The file first: what is wrong with it needs no server.
+  Recording recording;
+  if (!options.file.empty()) {
+    Result<Recording> parsed = LoadRecording(options.file);
+    if (!parsed) return FailedInput(parsed.error());
+    recording = std::move(*parsed);
+  }
   auto model = FindModel(context, trainer, options.model);
   if (!model) return tl::unexpected(model.error());
   const Result<Protocol> protocol = rpc::FromProto(model->protocol());
@@ -179,7 +199,7 @@ Loaded<QueryObservation> LoadObservation(CommandContext& context, client::Traine
   if (!options.job.empty()) return LoadExperiment(context, options, std::move(query), *protocol);
   const auto profile = FindModelProfile(context, trainer, query.model);
   if (!profile) return tl::unexpected(profile.error());
-  if (Status read = ReadRecording(options, *profile, *protocol, query); !read) {
+  if (Status read = UseRecording(recording, options, *profile, *protocol, query); !read) {
     return FailedInput(read.error());
   }
   return query;

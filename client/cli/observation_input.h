@@ -15,12 +15,12 @@ class App;
 namespace inferon::cli {
 
 struct ObservationOptions {
-  std::string file;              // CSV of a recording.
-  std::string job;               // Or a job,
-  std::uint64_t experiment = 0;  // and the index of its experiment.
-  std::string model;             // Empty: the newest model.
-  std::vector<double> map;           // GAIN, OFFSET: counts = OFFSET + GAIN * mV; empty: chosen.
-  std::vector<double> step_window;   // START, STOP of the step in the recording's ms; empty: found.
+  std::string file;                 // CSV of a recording.
+  std::string job;                  // Or a job,
+  std::uint64_t experiment = 0;     // and the index of its experiment.
+  std::string model;                // Empty: the newest model.
+  std::vector<double> map;          // GAIN, OFFSET: counts = OFFSET + GAIN * mV; empty: chosen.
+  std::vector<double> step_window;  // START, STOP of the step in the recording's ms; empty: found.
   bool crop_step = false;
 };
 
@@ -32,7 +32,7 @@ Status CheckObservationOptions(const ObservationOptions& options);
 struct QueryObservation {
   v1::Observation observation;
   v1::Model model;
-  std::vector<std::string> notes;     // What was done to it, for people: the map, the cropping.
+  std::vector<std::string> notes;  // What was done to it, for people: the map, the cropping.
   std::vector<std::string> warnings;
 };
 

@@ -80,9 +80,12 @@ Spread SpreadOf(std::vector<double> values) {
 
 std::string SupportName(v1::DensitySupport support) {
   switch (support) {
-    case v1::DENSITY_SUPPORT_BOX: return "box";
-    case v1::DENSITY_SUPPORT_CONSTRAINED: return "constrained prior";
-    default: return "unknown";
+    case v1::DENSITY_SUPPORT_BOX:
+      return "box";
+    case v1::DENSITY_SUPPORT_CONSTRAINED:
+      return "constrained prior";
+    default:
+      return "unknown";
   }
 }
 
@@ -114,16 +117,20 @@ nlohmann::json DrawsJson(const client::PosteriorDraws& draws) {
 }
 
 Table PredictionsTable(const client::Predictions& predictions) {
-  Table table{{{"FEATURE"}, {"OBSERVED", true}, {"MEDIAN", true}, {"5 %", true}, {"95 %", true},
-               {"MISSING", true}}, {}};
+  Table table{{{"FEATURE"},
+               {"OBSERVED", true},
+               {"MEDIAN", true},
+               {"5 %", true},
+               {"95 %", true},
+               {"MISSING", true}},
+              {}};
   for (std::size_t j = 0; j < predictions.feature_names.size(); ++j) {
     const std::vector<double> values = ValuesOf(predictions, j);
     const Spread spread = SpreadOf(values);
     table.rows.push_back({predictions.feature_names[j],
                           report::FormatValue(ObservedFeature(predictions, j), ""),
                           report::FormatValue(spread.median, ""),
-                          report::FormatValue(spread.low, ""),
-                          report::FormatValue(spread.high, ""),
+                          report::FormatValue(spread.low, ""), report::FormatValue(spread.high, ""),
                           fmt::format("{} of {}", CountMissing(values), values.size())});
   }
   return table;

@@ -4,7 +4,6 @@
 
 #include <cmath>
 
-#include "common/neuron/recording.h"
 #include "common/rpc/convert.h"
 
 namespace inferon::cli {
@@ -29,9 +28,10 @@ Error WithAdvice(Error error, const Recording& recording, const RecordingOptions
   } else if (length < wanted * (1 - kSameLength)) {
     const double start = protocol.StimulusStart();
     const double after = protocol.duration_us - protocol.StimulusStop();
-    error.advice = fmt::format("Run a study with that protocol and ask its model: inferon study "
-                               "run ID --step {:g}:{:g} --duration {:g}", start, start + length,
-                               start + length + after);
+    error.advice = fmt::format(
+        "Run a study with that protocol and ask its model: inferon study "
+        "run ID --step {:g}:{:g} --duration {:g}",
+        start, start + length, start + length + after);
   }
   return error;
 }
@@ -41,26 +41,31 @@ void Describe(const RecordedObservation& recorded, const ObservationOptions& opt
   query.notes.push_back(fmt::format(
       "Observation: {}, step {:g} to {:g} ms, baseline {:.1f} mV; 1 ms there is 1 us on the chip.",
       options.file, recorded.window.start_ms, recorded.window.stop_ms, recorded.baseline_mv));
-  query.notes.push_back(fmt::format("Map: counts = {:.4g} + {:.4g} * mV ({}). Repeat it with --map "
-                                    "{:.6g},{:.6g}.", recorded.map.offset, recorded.map.gain,
-                                    options.map.empty() ? "from the resting potential and the "
-                                                          "spike level" : "given",
-                                    recorded.map.gain, recorded.map.offset));
+  query.notes.push_back(
+      fmt::format("Map: counts = {:.4g} + {:.4g} * mV ({}). Repeat it with --map "
+                  "{:.6g},{:.6g}.",
+                  recorded.map.offset, recorded.map.gain,
+                  options.map.empty() ? "from the resting potential and the "
+                                        "spike level"
+                                      : "given",
+                  recorded.map.gain, recorded.map.offset));
   if (recorded.cropped) {
     query.notes.push_back(fmt::format("The step was cropped to {:g} ms.",
                                       protocol.StimulusStop() - protocol.StimulusStart()));
   }
   if (recorded.clipped_share > 0) {
-    query.notes.push_back(fmt::format("{:.1f} % of the points were clipped at the threshold, as "
-                                      "the chip's spikes are.", 100 * recorded.clipped_share));
+    query.notes.push_back(
+        fmt::format("{:.1f} % of the points were clipped at the threshold, as "
+                    "the chip's spikes are.",
+                    100 * recorded.clipped_share));
   }
 }
 
 }  // namespace
 
 Status CheckRecordingOptions(const ObservationOptions& options) {
-  if (!options.map.empty() && !(std::isfinite(options.map[0]) && options.map[0] > 0 &&
-                                std::isfinite(options.map[1]))) {
+  if (!options.map.empty() &&
+      !(std::isfinite(options.map[0]) && options.map[0] > 0 && std::isfinite(options.map[1]))) {
     return InvalidArgument("--map needs a gain above 0 and an offset",
                            "Give GAIN,OFFSET in counts a mV and counts, for example 5,700");
   }
@@ -71,20 +76,17 @@ Status CheckRecordingOptions(const ObservationOptions& options) {
   return {};
 }
 
-Status ReadRecording(const ObservationOptions& options, const Profile& profile,
-                     const Protocol& protocol, QueryObservation& query) {
-  const Result<Recording> recording = LoadRecording(options.file);
-  if (!recording) return tl::unexpected(recording.error());
+Status UseRecording(const Recording& recording, const ObservationOptions& options,
+                    const Profile& profile, const Protocol& protocol, QueryObservation& query) {
   RecordingOptions mapping;
   if (!options.step_window.empty()) {
     mapping.window = StepWindow{options.step_window[0], options.step_window[1]};
   }
   if (!options.map.empty()) mapping.map = AffineMap{options.map[0], options.map[1]};
   mapping.crop = options.crop_step;
-  const Result<RecordedObservation> recorded =
-      MapRecording(*recording, profile, protocol, mapping);
+  const Result<RecordedObservation> recorded = MapRecording(recording, profile, protocol, mapping);
   if (!recorded) {
-    return tl::unexpected(WithAdvice(recorded.error(), *recording, mapping, protocol));
+    return tl::unexpected(WithAdvice(recorded.error(), recording, mapping, protocol));
   }
   Describe(*recorded, options, protocol, query);
   query.observation = rpc::ToProto(recorded->observation, protocol);

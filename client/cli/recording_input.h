@@ -5,16 +5,17 @@
 #include "common/base/result.h"
 #include "common/neuron/profile.h"
 #include "common/neuron/protocol.h"
+#include "common/neuron/recording.h"
 
 namespace inferon::cli {
 
 // Refuses a malformed map or step window.
 Status CheckRecordingOptions(const ObservationOptions& options);
 
-// Reads the file and maps it to chip time and MADC counts; fills the query's observation and notes
-// that say how. A step longer than the protocol's is refused unless it is to be cropped, a shorter
-// one is refused: it needs a study with that protocol.
-Status ReadRecording(const ObservationOptions& options, const Profile& profile,
-                     const Protocol& protocol, QueryObservation& query);
+// Maps a recording to chip time and MADC counts; fills the query's observation and the notes that
+// say how. A step longer than the protocol's is refused unless it is to be cropped, a shorter one
+// is refused: it needs a study with that protocol.
+Status UseRecording(const Recording& recording, const ObservationOptions& options,
+                    const Profile& profile, const Protocol& protocol, QueryObservation& query);
 
 }  // namespace inferon::cli

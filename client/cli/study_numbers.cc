@@ -33,8 +33,8 @@ double StandardError(const Numbers& numbers, const std::string& key) {
 
 struct Demand {
   const char* key;
-  const char* text;     // Empty: shown, not demanded.
-  bool (*met)(double);  // Of the quantity below.
+  const char* text;                    // Empty: shown, not demanded.
+  bool (*met)(double);                 // Of the quantity below.
   double (*quantity)(const Numbers&);  // nullptr: the number's own value.
 };
 
@@ -72,10 +72,14 @@ std::string Shown(const ReportNumber& number) {
 
 std::string Word(Verdict verdict) {
   switch (verdict) {
-    case Verdict::kMet: return "yes";
-    case Verdict::kMissed: return "NO";
-    case Verdict::kUnknown: return "unknown";
-    case Verdict::kNotDemanded: return "";
+    case Verdict::kMet:
+      return "yes";
+    case Verdict::kMissed:
+      return "NO";
+    case Verdict::kUnknown:
+      return "unknown";
+    case Verdict::kNotDemanded:
+      return "";
   }
   return "";
 }
@@ -103,8 +107,8 @@ Table NumbersTable(const Numbers& numbers) {
     const ReportNumber* number = FindNumber(numbers, demand.key);
     if (!number && *demand.text == '\0') continue;
     table.rows.push_back({number && !number->label.empty() ? number->label : demand.key,
-                          number ? number->paper : "", demand.text,
-                          number ? Shown(*number) : "-", Word(Judge(numbers, demand.key))});
+                          number ? number->paper : "", demand.text, number ? Shown(*number) : "-",
+                          Word(Judge(numbers, demand.key))});
   }
   return table;
 }

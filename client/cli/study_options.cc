@@ -97,6 +97,7 @@ void AddCounts(CLI::App& command, StudyOptions& options) {
     command.add_option(name, value, help)
         ->check(CLI::Range(1u, 100'000'000u))
         ->type_name("N")
+        ->default_str("")  // The scale's, not 0.
         ->group("Size (default: the scale's)");
   };
   count("--uniform", options.uniform, "Experiments of the uniform round");
@@ -125,12 +126,17 @@ void AddStudyOptions(CLI::App& command, StudyOptions& options) {
       ->capture_default_str();
   command.add_option("--target", options.target, "Codes of the target, one a free parameter")
       ->delimiter(',')
+      ->default_str("")
       ->type_name("CODE,...");
-  command.add_option("--min-spikes", options.min_spikes, "Fewest spikes of a relevant experiment");
-  command.add_option("--max-spikes", options.max_spikes, "Most spikes of a relevant experiment");
-  command.add_option("--false-negative-rate", options.false_negative_rate,
-                     "Share of relevant sets that the classifier may reject")
-      ->check(CLI::Range(0.001, 0.5));
+  command.add_option("--min-spikes", options.min_spikes, "Fewest spikes of a relevant experiment")
+      ->default_str("");
+  command.add_option("--max-spikes", options.max_spikes, "Most spikes of a relevant experiment")
+      ->default_str("");
+  command
+      .add_option("--false-negative-rate", options.false_negative_rate,
+                  "Share of relevant sets that the classifier may reject")
+      ->check(CLI::Range(0.001, 0.5))
+      ->default_str("");
   command.add_option("--project", options.project, "Project of the study's jobs")
       ->type_name("projects/ID");
   command.add_option("--report", options.report, "Write the report into this folder at the end")
@@ -156,8 +162,8 @@ Result<v1::StudySpec> MakeStudySpec(const StudyOptions& options) {
   *spec.mutable_device() = rpc::ToProto(options.experiment.device);
   spec.set_substrate(options.experiment.substrate);
   spec.set_seed(options.seed);
-  spec.set_project(options.project.find('/') == std::string::npos
-                       ? "projects/" + options.project : options.project);
+  spec.set_project(options.project.find('/') == std::string::npos ? "projects/" + options.project
+                                                                  : options.project);
   for (const std::uint32_t code : options.target) spec.add_target_codes(code);
   ApplyNumbers(options, spec);
   return spec;

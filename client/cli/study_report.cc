@@ -12,8 +12,10 @@ namespace inferon::cli {
 namespace {
 
 Error Malformed(const Error& cause) {
-  return {ErrorCode::kDataLoss, "the study's report is malformed: " + cause.message,
-          "Use a client of the trainer's version", {}};
+  return {ErrorCode::kDataLoss,
+          "the study's report is malformed: " + cause.message,
+          "Use a client of the trainer's version",
+          {}};
 }
 
 // Names of a profile that this client does not know keep themselves as labels.
@@ -45,10 +47,11 @@ std::string DescribeProtocol(const Protocol& protocol) {
 }
 
 std::string DescribeEstimator(const v1::EstimatorSpec& spec) {
-  return fmt::format("{} coupling transforms, {} hidden units, {} bins, at most {} epochs, patience "
-                     "{}, batches of {}, learning rate {:g}",
-                     spec.transforms(), spec.hidden(), spec.bins(), spec.max_epochs(),
-                     spec.patience(), spec.batch_size(), spec.learning_rate());
+  return fmt::format(
+      "{} coupling transforms, {} hidden units, {} bins, at most {} epochs, patience "
+      "{}, batches of {}, learning rate {:g}",
+      spec.transforms(), spec.hidden(), spec.bins(), spec.max_epochs(), spec.patience(),
+      spec.batch_size(), spec.learning_rate());
 }
 
 std::vector<report::ReportSetting> SettingsOf(const v1::Study& study, const Protocol& protocol,
@@ -65,16 +68,16 @@ std::vector<report::ReportSetting> SettingsOf(const v1::Study& study, const Prot
       {"audit round", FormatCount(spec.audit_count()) + " experiments"},
       {"constrained round", FormatCount(spec.constrained_count()) + " experiments"},
       {"validation", FormatCount(spec.validation_count()) + " constrained experiments"},
-      {"relevant", fmt::format("{} to {} spikes in the stimulus", spec.min_spikes(),
-                               spec.max_spikes())},
-      {"allowed false-negative rate", fmt::format("{:g} % as a 95 % bound",
-                                                  100 * spec.false_negative_rate())},
+      {"relevant",
+       fmt::format("{} to {} spikes in the stimulus", spec.min_spikes(), spec.max_spikes())},
+      {"allowed false-negative rate",
+       fmt::format("{:g} % as a 95 % bound", 100 * spec.false_negative_rate())},
       {"target", fmt::format("{}", spec.target_codes().empty()
                                        ? "drawn from the validation set"
                                        : fmt::format("{}", fmt::join(spec.target_codes(), ", ")))},
       {"draws", fmt::format("{} of each posterior, most probable among {}, {} repetitions of the "
-                            "target", spec.posterior_draws(), spec.map_draws(),
-                            spec.target_trials())},
+                            "target",
+                            spec.posterior_draws(), spec.map_draws(), spec.target_trials())},
       {"estimator on 12 features", DescribeEstimator(spec.features_estimator())},
       {"estimator with the summary network", DescribeEstimator(spec.summary_estimator())},
       {"models", fmt::format("{}", fmt::join(study.models(), ", "))},
@@ -89,7 +92,8 @@ std::vector<report::ReportStep> StepsOf(const v1::Study& study) {
     if (step.done() > 0) shown.amount = FormatCount(step.done()) + " " + step.unit();
     if (step.has_start_time() && step.has_end_time()) {
       shown.seconds = std::chrono::duration<double>(rpc::FromProto(step.end_time()) -
-                                                    rpc::FromProto(step.start_time())).count();
+                                                    rpc::FromProto(step.start_time()))
+                          .count();
     }
     steps.push_back(std::move(shown));
   }
@@ -127,8 +131,8 @@ Result<report::ReportData> ToReportData(const client::StudyReport& fetched) {
                             number.high(), number.unit(), number.paper(), number.provenance()});
   }
   for (const auto& [name, array] : fetched.arrays) {
-    data.arrays.push_back({name, array.dtype(), {array.shape().begin(), array.shape().end()},
-                           array.data()});
+    data.arrays.push_back(
+        {name, array.dtype(), {array.shape().begin(), array.shape().end()}, array.data()});
   }
   return data;
 }

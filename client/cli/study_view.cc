@@ -47,11 +47,16 @@ std::string StudyName(const std::string& given) {
 
 std::string StudyStateName(v1::StudyState state) {
   switch (state) {
-    case v1::STUDY_STATE_RUNNING: return "running";
-    case v1::STUDY_STATE_SUCCEEDED: return "succeeded";
-    case v1::STUDY_STATE_FAILED: return "failed";
-    case v1::STUDY_STATE_CANCELLED: return "cancelled";
-    default: return "unknown";
+    case v1::STUDY_STATE_RUNNING:
+      return "running";
+    case v1::STUDY_STATE_SUCCEEDED:
+      return "succeeded";
+    case v1::STUDY_STATE_FAILED:
+      return "failed";
+    case v1::STUDY_STATE_CANCELLED:
+      return "cancelled";
+    default:
+      return "unknown";
   }
 }
 
@@ -77,8 +82,9 @@ void PrintStudy(Console& console, const v1::Study& study) {
   if (!study.models().empty()) {
     console.Print(fmt::format("models: {}", fmt::join(study.models(), ", ")));
   }
-  Table table{{{"STEP"}, {"STATE"}, {"DONE", true}, {"TOTAL", true}, {"UNIT"}, {"TIME", true},
-               {"NOTE"}}, {}};
+  Table table{
+      {{"STEP"}, {"STATE"}, {"DONE", true}, {"TOTAL", true}, {"UNIT"}, {"TIME", true}, {"NOTE"}},
+      {}};
   for (const v1::StudyStep& step : study.steps()) {
     const bool timed = step.has_start_time() && step.has_end_time();
     table.rows.push_back({step.title(), StepState(step), FormatCount(step.done()),
@@ -117,13 +123,13 @@ void StudyProgress::ShowEnded(const v1::StudyStep& step) {
     return;
   }
   Pause();
-  console_.Note(RenderLine({.title = step.title(),
-                            .unit = step.unit(),
-                            .done = step.done(),
-                            .total = step.total(),
-                            .elapsed_seconds = step.has_start_time()
-                                                   ? Seconds(step.start_time(), step.end_time()) : 0,
-                            .note = step.note()}));
+  console_.Note(RenderLine(
+      {.title = step.title(),
+       .unit = step.unit(),
+       .done = step.done(),
+       .total = step.total(),
+       .elapsed_seconds = step.has_start_time() ? Seconds(step.start_time(), step.end_time()) : 0,
+       .note = step.note()}));
 }
 
 Result<v1::Study> WatchStudyToEnd(CommandContext& context, client::TrainerClient& trainer,
@@ -131,13 +137,13 @@ Result<v1::Study> WatchStudyToEnd(CommandContext& context, client::TrainerClient
   StudyProgress progress(context.console, context.clock);
   v1::Study last;
   for (int attempts = 0;;) {
-    const Status watched = trainer.WatchStudy(
-        name, last.revision(), context.stop, [&](const v1::Study& study) -> Status {
-          last = study;
-          attempts = 0;
-          progress.Show(study);
-          return {};
-        });
+    const Status watched = trainer.WatchStudy(name, last.revision(), context.stop,
+                                              [&](const v1::Study& study) -> Status {
+                                                last = study;
+                                                attempts = 0;
+                                                progress.Show(study);
+                                                return {};
+                                              });
     progress.Pause();
     if (watched && last.state() != v1::STUDY_STATE_RUNNING) return last;
     if (!watched && watched.error().code != ErrorCode::kUnavailable) {
@@ -145,7 +151,8 @@ Result<v1::Study> WatchStudyToEnd(CommandContext& context, client::TrainerClient
     }
     const Error error = watched ? Error{ErrorCode::kUnavailable,
                                         "the trainer ended the watch before the study's end",
-                                        "Watch it again with 'inferon study watch'", {}}
+                                        "Watch it again with 'inferon study watch'",
+                                        {}}
                                 : watched.error();
     if (++attempts > kAttemptsWithoutNews) return tl::unexpected(error);
     if (attempts == 1) context.console.Warn(error.message + "; waiting for it to come back");

@@ -36,8 +36,8 @@ class StudyProgress {
   std::unique_ptr<Progress> bar_;
 };
 
-// Shows the study's progress until it has ended and gives the study as it ended; waits for a trainer
-// that restarts. kUnavailable where it stays away, kCancelled when interrupted.
+// Shows the study's progress until it has ended and gives the study as it ended; waits for a
+// trainer that restarts. kUnavailable where it stays away, kCancelled when interrupted.
 Result<v1::Study> WatchStudyToEnd(CommandContext& context, client::TrainerClient& trainer,
                                   const std::string& name);
 

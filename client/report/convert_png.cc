@@ -21,8 +21,8 @@ constexpr int kNotFoundExit = 127;  // Some C libraries report a missing program
 Status ConvertToPng(const std::string& program, const std::filesystem::path& svg,
                     const std::filesystem::path& png) {
   const std::string in = svg.string(), out = png.string();
-  const std::array<const char*, 7> arguments = {program.c_str(), "--zoom", "2", "--output",
-                                                out.c_str(), in.c_str(), nullptr};
+  const std::array<const char*, 7> arguments = {program.c_str(), "--zoom",   "2",    "--output",
+                                                out.c_str(),     in.c_str(), nullptr};
   // The converter's chatter must not mix with the command's own output.
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);

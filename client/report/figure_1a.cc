@@ -11,7 +11,7 @@ namespace inferon::report {
 namespace {
 
 constexpr double kWidth = 900;
-constexpr double kZeroLeft = 0.42;   // The bar of silent neurons stands left of 1 on the log axis.
+constexpr double kZeroLeft = 0.42;  // The bar of silent neurons stands left of 1 on the log axis.
 constexpr double kZeroRight = 0.72;
 
 // Integer edges growing by about a third; the ends of the relevant window are among them.
@@ -64,20 +64,21 @@ void DrawShares(Svg& svg, const Panel& panel, const std::vector<double>& edges,
 }
 
 double ShareWithin(const std::vector<double>& counts, double low, double high) {
-  const auto inside = std::count_if(counts.begin(), counts.end(),
-                                    [&](double c) { return low <= c && c <= high; });
+  const auto inside =
+      std::count_if(counts.begin(), counts.end(), [&](double c) { return low <= c && c <= high; });
   return static_cast<double>(inside) / static_cast<double>(counts.size());
 }
 
 void DrawDistribution(Svg& svg, const FigureData& data, const Box& box) {
   const double least = data.report->min_spikes, most = data.report->max_spikes;
-  const double highest = std::max({2.0 * most,
-      *std::max_element(data.uniform_counts.begin(), data.uniform_counts.end()),
-      *std::max_element(data.constrained_counts.begin(), data.constrained_counts.end())});
+  const double highest = std::max(
+      {2.0 * most, *std::max_element(data.uniform_counts.begin(), data.uniform_counts.end()),
+       *std::max_element(data.constrained_counts.begin(), data.constrained_counts.end())});
   const std::vector<double> edges = BinEdges(highest, least, most);
-  const double finest = 0.5 / static_cast<double>(
-      std::max(data.uniform_counts.size(), data.constrained_counts.size()));
-  const Panel panel{box, {0.36, edges.back() * 1.1, true},
+  const double finest = 0.5 / static_cast<double>(std::max(data.uniform_counts.size(),
+                                                           data.constrained_counts.size()));
+  const Panel panel{box,
+                    {0.36, edges.back() * 1.1, true},
                     {std::pow(10.0, std::floor(std::log10(finest))), 1.6, true}};
   DrawBand(svg, panel, least, most + 1, {Ink::kBand, 0.2});
   DrawShares(svg, panel, edges, Shares(data.uniform_counts, edges), Ink::kUniform);
@@ -103,13 +104,15 @@ Figure DrawFigure1a(const FigureData& data) {
   const std::size_t rows = (traces + 1) / 2;
   const double height = 350 + static_cast<double>(rows) * 120 + 46;
   Svg svg("figure-1a", kWidth, height, "Spike counts of the uniform and the constrained data set");
-  DrawLegend(svg, {70, 22},
-             std::vector<LegendEntry>{
-                 {fmt::format("uniform prior ({})", FormatCount(data.uniform_counts.size())),
-                  {Ink::kUniform, 1.6}, 0.22},
-                 {fmt::format("constrained prior ({})",
-                              FormatCount(data.constrained_counts.size())),
-                  {Ink::kConstrained, 1.6}, 0.22}});
+  DrawLegend(
+      svg, {70, 22},
+      std::vector<LegendEntry>{
+          {fmt::format("uniform prior ({})", FormatCount(data.uniform_counts.size())),
+           {Ink::kUniform, 1.6},
+           0.22},
+          {fmt::format("constrained prior ({})", FormatCount(data.constrained_counts.size())),
+           {Ink::kConstrained, 1.6},
+           0.22}});
   DrawDistribution(svg, data, {70, 36, kWidth - 90, 244});
   const Axis voltage = AxisAround({data.sample_traces.values}, 0.06);
   svg.Text({70, 342}, "Sample traces of the constrained data set", {.size = 12, .bold = true});
@@ -121,16 +124,16 @@ Figure DrawFigure1a(const FigureData& data) {
     DrawTraces(svg, data, box, voltage, {&trace, 1}, i + 2 >= traces, left);
   }
   const double least = data.report->min_spikes, most = data.report->max_spikes;
-  return {std::move(svg), "Figure 1a. Spike counts before and after the classifier",
-          "The share of relevant parameter sets rises from 2 % under the uniform prior to 38 % "
-          "under the constrained one; sample traces stand below.",
-          fmt::format("{:g} to {:g} spikes: {} of the uniform and {} of the constrained data set. "
-                      "1 to 40 spikes (the other reading of the paper's caption): {} and {}.",
-                      least, most,
-                      FormatValue(ShareWithin(data.uniform_counts, least, most), "share"),
-                      FormatValue(ShareWithin(data.constrained_counts, least, most), "share"),
-                      FormatValue(ShareWithin(data.uniform_counts, 1, 40), "share"),
-                      FormatValue(ShareWithin(data.constrained_counts, 1, 40), "share"))};
+  return {
+      std::move(svg), "Figure 1a. Spike counts before and after the classifier",
+      "The share of relevant parameter sets rises from 2 % under the uniform prior to 38 % "
+      "under the constrained one; sample traces stand below.",
+      fmt::format("{:g} to {:g} spikes: {} of the uniform and {} of the constrained data set. "
+                  "1 to 40 spikes (the other reading of the paper's caption): {} and {}.",
+                  least, most, FormatValue(ShareWithin(data.uniform_counts, least, most), "share"),
+                  FormatValue(ShareWithin(data.constrained_counts, least, most), "share"),
+                  FormatValue(ShareWithin(data.uniform_counts, 1, 40), "share"),
+                  FormatValue(ShareWithin(data.constrained_counts, 1, 40), "share"))};
 }
 
 }  // namespace inferon::report

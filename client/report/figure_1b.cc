@@ -75,8 +75,8 @@ Figure DrawFigure1b(const FigureData& data) {
   return {std::move(svg), "Figure 1b. Trial-to-trial variation of the target",
           "Traces of the same parameter set agree at first and drift apart by temporal noise.",
           fmt::format("Standard deviation across {} repetitions: {:.1f} counts in the first fifth "
-                      "of the stimulus, {:.1f} counts in the last.", data.target_trials.rows,
-                      MeanBetween(data, deviation, start, start + fifth),
+                      "of the stimulus, {:.1f} counts in the last.",
+                      data.target_trials.rows, MeanBetween(data, deviation, start, start + fifth),
                       MeanBetween(data, deviation, stop - fifth, stop))};
 }
 

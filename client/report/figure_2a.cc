@@ -11,7 +11,7 @@
 namespace inferon::report {
 namespace {
 
-constexpr double kCell = 112;   // Side of a panel with its gap.
+constexpr double kCell = 112;  // Side of a panel with its gap.
 constexpr double kGap = 10;
 constexpr double kLeft = 74;
 constexpr double kTop = 52;
@@ -52,10 +52,10 @@ void DrawMarginal(Svg& svg, const FigureData& data, const Box& box, std::size_t 
   std::array<Density, kInputs> densities;
   double highest = 0;
   for (std::size_t k = 0; k < kInputs; ++k) {
-    densities[k] = EstimateDensity(data.posterior_codes[k].Column(i), -0.5, kMaxCode + 0.5,
-                                   kCodeCount);
-    highest = std::max(highest, *std::max_element(densities[k].values.begin(),
-                                                  densities[k].values.end()));
+    densities[k] =
+        EstimateDensity(data.posterior_codes[k].Column(i), -0.5, kMaxCode + 0.5, kCodeCount);
+    highest = std::max(highest,
+                       *std::max_element(densities[k].values.begin(), densities[k].values.end()));
   }
   const Panel panel{box, kCodes, {0, highest * 1.08}};
   svg.BeginClip(box);
@@ -79,8 +79,8 @@ void DrawMarginal(Svg& svg, const FigureData& data, const Box& box, std::size_t 
   DrawFrame(svg, panel, style);
 }
 
-void DrawPair(Svg& svg, const FigureData& data, const Box& box, std::size_t column,
-              std::size_t row, bool last, bool first) {
+void DrawPair(Svg& svg, const FigureData& data, const Box& box, std::size_t column, std::size_t row,
+              bool last, bool first) {
   const Panel panel{box, kCodes, kCodes};
   FrameStyle style;
   style.font = 10;
@@ -170,14 +170,14 @@ std::string Observations(const FigureData& data, Pair pair) {
   }
   std::array<double, kInputs> rho{};
   for (std::size_t k = 0; k < kInputs; ++k) {
-    rho[k] = Correlation(data.posterior_codes[k].Column(pair.x),
-                         data.posterior_codes[k].Column(pair.y));
+    rho[k] =
+        Correlation(data.posterior_codes[k].Column(pair.x), data.posterior_codes[k].Column(pair.y));
   }
   std::string text = fmt::format(
       "The summary network's central 90 % is narrower for {} of {} parameters. Correlation of {} "
-      "and {}: {} (12 features), {} (summary network).", narrower, data.dimension(),
-      data.report->parameter_labels[pair.x], data.report->parameter_labels[pair.y], Signed(rho[0]),
-      Signed(rho[1]));
+      "and {}: {} (12 features), {} (summary network).",
+      narrower, data.dimension(), data.report->parameter_labels[pair.x],
+      data.report->parameter_labels[pair.y], Signed(rho[0]), Signed(rho[1]));
   for (std::size_t k = 0; k < kInputs; ++k) {
     const std::string key = std::string("theta_inside_99_") + kInputNames[k];
     const ReportNumber* inside = FindNumber(data.report->numbers, key);
@@ -224,8 +224,9 @@ Figure DrawFigure2a(const FigureData& data) {
   return {std::move(svg), "Figure 2a. Both posteriors of the target",
           "Both are dense near θ_T, the summary network's is narrower, Δ_T and V_T correlate "
           "strongly, and b is broad.",
-          here + " Regions hold 50 % and 90 % of the draws; axes are DAC codes 0 to 1022; the "
-                 "large panel magnifies one pair."};
+          here +
+              " Regions hold 50 % and 90 % of the draws; axes are DAC codes 0 to 1022; the "
+              "large panel magnifies one pair."};
 }
 
 }  // namespace inferon::report

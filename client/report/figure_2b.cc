@@ -7,8 +7,7 @@ namespace inferon::report {
 
 Figure DrawFigure2b(const FigureData& data) {
   Svg svg("figure-2b", 900, 440, "Traces of the most probable draws over the target");
-  const Axis voltage =
-      AxisAround({data.target_trace, data.map_trace[0], data.map_trace[1]}, 0.05);
+  const Axis voltage = AxisAround({data.target_trace, data.map_trace[0], data.map_trace[1]}, 0.05);
   DrawLegend(svg, {70, 22},
              std::vector<LegendEntry>{{"target", {Ink::kTarget, 1.5}},
                                       {kInputTitles[0], {Ink::kFeatures, 2}},

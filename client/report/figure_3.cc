@@ -69,8 +69,10 @@ std::string Inside(const FigureData& data, Input input) {
     quartiles += box->low_quartile <= target && target <= box->high_quartile;
     whiskers += box->low_whisker <= target && target <= box->high_whisker;
   }
-  return fmt::format("{}: the target lies inside the box for {} and inside the whiskers for {} of "
-                     "{} defined features.", kInputTitles[input], quartiles, whiskers, defined);
+  return fmt::format(
+      "{}: the target lies inside the box for {} and inside the whiskers for {} of "
+      "{} defined features.",
+      kInputTitles[input], quartiles, whiskers, defined);
 }
 
 }  // namespace
@@ -82,15 +84,16 @@ Figure DrawFigure3(const FigureData& data) {
           "Posterior predictive check of the features");
   std::vector<LegendEntry> legend;
   for (const Group& group : Groups(data)) {
-    legend.push_back({fmt::format("{} ({})", group.title, group.features->rows),
-                      {group.ink, 2}, 0.25});
+    legend.push_back(
+        {fmt::format("{} ({})", group.title, group.features->rows), {group.ink, 2}, 0.25});
   }
   legend.push_back({"target", {Ink::kTarget, 1.4, 1, "5 3"}});
   DrawLegend(svg, {20, 22}, legend, 11.5);
   for (std::size_t f = 0; f < features; ++f) {
     DrawFeature(svg, data,
                 {66 + kPitchX * static_cast<double>(f % kColumns),
-                 66 + kPitchY * static_cast<double>(f / kColumns), kPanelWidth, kPanelHeight}, f);
+                 66 + kPitchY * static_cast<double>(f / kColumns), kPanelWidth, kPanelHeight},
+                f);
   }
   return {std::move(svg), "Figure 3. Posterior predictive check",
           "Predicted features surround the target's; latency to the first spike, fast and slow "

@@ -14,9 +14,10 @@ Figure DrawFigure4(const FigureData& data) {
              std::vector<LegendEntry>{{"observation", {Ink::kTarget, 1.5}},
                                       {kInputTitles[0], {Ink::kFeatures, 2}},
                                       {kInputTitles[1], {Ink::kSummary, 2}}});
-  const Axis voltage = AxisAround({data.validation_traces.values,
-                                   data.validation_map_traces[0].values,
-                                   data.validation_map_traces[1].values}, 0.05);
+  const Axis voltage =
+      AxisAround({data.validation_traces.values, data.validation_map_traces[0].values,
+                  data.validation_map_traces[1].values},
+                 0.05);
   std::array<std::vector<double>, kInputs> difference;
   for (std::size_t i = 0; i < count; ++i) {
     std::vector<Trace> traces{{data.validation_traces.Row(i), {Ink::kTarget, 1.5, 0.8}}};
@@ -35,8 +36,8 @@ Figure DrawFigure4(const FigureData& data) {
           "Eight random validation observations, some without spikes or with spikes outside the "
           "stimulus, each with the predictive trace of the most probable of 10 000 draws.",
           fmt::format("Median over the {} observations of the root mean squared difference: {:.1f} "
-                      "counts (12 features), {:.1f} counts (summary network).", count,
-                      *Median(difference[0]), *Median(difference[1]))};
+                      "counts (12 features), {:.1f} counts (summary network).",
+                      count, *Median(difference[0]), *Median(difference[1]))};
 }
 
 }  // namespace inferon::report

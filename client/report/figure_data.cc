@@ -35,12 +35,14 @@ Status CheckShape(const ReportArray& array, const std::string& dtype,
                   const std::vector<std::size_t>& shape) {
   const std::string advice = "Fetch the report again from a trainer of the same version";
   if (array.dtype != dtype) {
-    return InvalidArgument(fmt::format("array {} has type \"{}\", not \"{}\"", array.name,
-                                       array.dtype, dtype), advice);
+    return InvalidArgument(
+        fmt::format("array {} has type \"{}\", not \"{}\"", array.name, array.dtype, dtype),
+        advice);
   }
   if (array.shape.size() != shape.size()) {
-    return InvalidArgument(fmt::format("array {} has {} axes, not {}", array.name,
-                                       array.shape.size(), shape.size()), advice);
+    return InvalidArgument(
+        fmt::format("array {} has {} axes, not {}", array.name, array.shape.size(), shape.size()),
+        advice);
   }
   std::uint64_t bytes = ElementBytes(dtype);
   for (std::size_t axis = 0; axis < shape.size(); ++axis) {
@@ -48,7 +50,8 @@ Status CheckShape(const ReportArray& array, const std::string& dtype,
     if (extent == 0 || (shape[axis] != kAny && extent != shape[axis])) {
       return InvalidArgument(
           fmt::format("array {} has extent {} on axis {}, not {}", array.name, extent, axis,
-                      shape[axis] == kAny ? "at least 1" : std::to_string(shape[axis])), advice);
+                      shape[axis] == kAny ? "at least 1" : std::to_string(shape[axis])),
+          advice);
     }
     if (extent > array.data.size()) {
       return InvalidArgument(fmt::format("array {} is shorter than its shape", array.name), advice);
@@ -57,7 +60,8 @@ Status CheckShape(const ReportArray& array, const std::string& dtype,
   }
   if (bytes != array.data.size()) {
     return InvalidArgument(fmt::format("array {} has {} bytes, its shape asks for {}", array.name,
-                                       array.data.size(), bytes), advice);
+                                       array.data.size(), bytes),
+                           advice);
   }
   return {};
 }

@@ -28,30 +28,29 @@ struct Matrix {
 enum Input { kFeatures, kSummary };
 inline constexpr std::size_t kInputs = 2;
 inline constexpr std::array<const char*, kInputs> kInputNames = {"features", "summary"};
-inline constexpr std::array<const char*, kInputs> kInputTitles = {"12 features",
-                                                                 "summary network"};
+inline constexpr std::array<const char*, kInputs> kInputTitles = {"12 features", "summary network"};
 
 struct FigureData {
-  const ReportData* report = nullptr;  // Outlives this.
-  std::vector<double> uniform_counts;      // [N0]
-  std::vector<double> constrained_counts;  // [N1]
-  Matrix sample_traces;                    // [4, T]
-  std::vector<double> target_codes;        // [d]
-  std::vector<double> target_trace;        // [T]
-  Matrix target_trials;                    // [10, T]
-  std::vector<double> target_features;     // [12]
-  std::array<Matrix, kInputs> posterior_codes;                   // [n, d]
+  const ReportData* report = nullptr;                              // Outlives this.
+  std::vector<double> uniform_counts;                              // [N0]
+  std::vector<double> constrained_counts;                          // [N1]
+  Matrix sample_traces;                                            // [4, T]
+  std::vector<double> target_codes;                                // [d]
+  std::vector<double> target_trace;                                // [T]
+  Matrix target_trials;                                            // [10, T]
+  std::vector<double> target_features;                             // [12]
+  std::array<Matrix, kInputs> posterior_codes;                     // [n, d]
   std::array<std::vector<double>, kInputs> posterior_log_density;  // [n]
-  std::array<std::vector<double>, kInputs> map_codes;            // [d]
-  std::array<std::vector<double>, kInputs> map_trace;            // [T]
-  std::array<Matrix, kInputs> ppc_features;                      // [n, 12]
-  Matrix repeats_features;                                       // [r, 12]
-  Matrix validation_traces;                                      // [8, T]
-  Matrix validation_codes;                                       // [8, d]
-  std::array<Matrix, kInputs> validation_map_traces;             // [8, T]
-  std::array<std::optional<Matrix>, kInputs> losses;             // [epochs, 2]
-  std::array<std::optional<Matrix>, kInputs> sbc_ranks;          // [n, d]
-  std::array<std::optional<Matrix>, kInputs> coverage;           // [levels, 2]
+  std::array<std::vector<double>, kInputs> map_codes;              // [d]
+  std::array<std::vector<double>, kInputs> map_trace;              // [T]
+  std::array<Matrix, kInputs> ppc_features;                        // [n, 12]
+  Matrix repeats_features;                                         // [r, 12]
+  Matrix validation_traces;                                        // [8, T]
+  Matrix validation_codes;                                         // [8, d]
+  std::array<Matrix, kInputs> validation_map_traces;               // [8, T]
+  std::array<std::optional<Matrix>, kInputs> losses;               // [epochs, 2]
+  std::array<std::optional<Matrix>, kInputs> sbc_ranks;            // [n, d]
+  std::array<std::optional<Matrix>, kInputs> coverage;             // [levels, 2]
 
   std::size_t dimension() const { return report->parameters.size(); }
   // Time of each point of a trace, us.

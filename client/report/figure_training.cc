@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "client/report/figures.h"
+#include "client/report/format.h"
 
 namespace inferon::report {
 
@@ -21,8 +22,8 @@ std::optional<Figure> DrawTraining(const FigureData& data) {
     for (std::size_t i = 0; i < loss.rows; ++i) epochs[i] = static_cast<double>(i + 1);
     const std::vector<double> held_out = loss.Column(1);
     const double last = std::max(static_cast<double>(loss.rows), 2.0);
-    const Panel panel{{k == 0 ? 70.0 : 520.0, 56, 360, 218}, {1, last},
-                      AxisAround({loss.values}, 0.06)};
+    const Panel panel{
+        {k == 0 ? 70.0 : 520.0, 56, 360, 218}, {1, last}, AxisAround({loss.values}, 0.06)};
     FrameStyle style;
     style.x_label = {"epoch"};
     style.x_ticks = RoundTicks(1, last, static_cast<int>(std::min(last - 1, 6.0)));
@@ -35,8 +36,8 @@ std::optional<Figure> DrawTraining(const FigureData& data) {
     svg.Text({panel.box.left + 180, 48}, kInputTitles[k],
              {.size = 12, .anchor = Anchor::kMiddle, .ink = kInputInk[k], .bold = true});
     const auto best = std::min_element(held_out.begin(), held_out.end());
-    here += fmt::format("{}{}: lowest held-out loss {:.3f} nats after epoch {} of {}.",
-                        here.empty() ? "" : " ", kInputTitles[k], *best,
+    here += fmt::format("{}{}: lowest held-out loss {} after epoch {} of {}.",
+                        here.empty() ? "" : " ", kInputTitles[k], FormatValue(*best, "nats"),
                         best - held_out.begin() + 1, loss.rows);
   }
   return Figure{std::move(svg), "Training of both estimators", "", here};

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "client/report/format.h"
@@ -45,10 +46,14 @@ const ReportNumber* Get(const FigureData& data, const std::string& key) {
   return FindNumber(data.report->numbers, key);
 }
 
-// Value of a number for a sentence, with its unit; "-" where there is none.
+// Value of a number for a sentence, with its unit, kept on one line; "-" where there is none.
 std::string Value(const FigureData& data, const std::string& key) {
   const ReportNumber* number = Get(data, key);
-  return number ? FormatValue(number->value, number->unit) : "-";
+  std::string text;
+  for (const char c : number ? FormatValue(number->value, number->unit) : "-") {
+    text += c == ' ' ? std::string("&#160;") : std::string(1, c);
+  }
+  return text;
 }
 
 std::string Sentence(const FigureData& data) {
@@ -61,8 +66,9 @@ std::string Sentence(const FigureData& data) {
   text += fmt::format(
       " On the same held-out experiments the mean log density of the true parameters is {} under "
       "the constrained prior, <b>{}</b> under the posterior from 12 features and <b>{}</b> under "
-      "the one with the summary network.", Value(data, "log_density_prior"),
-      Value(data, "log_density_features"), Value(data, "log_density_summary"));
+      "the one with the summary network.",
+      Value(data, "log_density_prior"), Value(data, "log_density_features"),
+      Value(data, "log_density_summary"));
   const ReportNumber* features = Get(data, "theta_inside_99_features");
   const ReportNumber* summary = Get(data, "theta_inside_99_summary");
   if (features && summary) {
@@ -86,10 +92,10 @@ std::string PaperTable(const FigureData& data) {
   std::string rows;
   for (const ReportNumber& number : data.report->numbers) {
     if (number.paper.empty()) continue;
-    rows += fmt::format("<tr><td>{}</td><td>{}</td><td class=\"n\"><b>{}</b></td>"
-                        "<td class=\"n\">{}</td></tr>\n",
-                        EscapeXml(number.label), EscapeXml(number.paper), Shown(number),
-                        FormatInterval(number));
+    rows += fmt::format(
+        "<tr><td>{}</td><td>{}</td><td class=\"n\"><b>{}</b></td>"
+        "<td class=\"n\">{}</td></tr>\n",
+        EscapeXml(number.label), EscapeXml(number.paper), Shown(number), FormatInterval(number));
   }
   return "<div class=\"scroll\"><table><thead><tr><th>quantity</th><th>paper</th>"
          "<th class=\"n\">here</th><th class=\"n\">95 % interval</th></tr></thead><tbody>\n" +
@@ -111,8 +117,7 @@ std::string WidthTable(const FigureData& data) {
     for (std::size_t k = 0; k < kInputs; ++k) {
       const std::vector<double> sorted = SortedFinite(data.posterior_codes[k].Column(i));
       rows += fmt::format("<td class=\"n\">{:.0f}</td><td class=\"n\">{:.0f} to {:.0f}</td>",
-                          *Quantile(sorted, 0.5), *Quantile(sorted, 0.05),
-                          *Quantile(sorted, 0.95));
+                          *Quantile(sorted, 0.5), *Quantile(sorted, 0.05), *Quantile(sorted, 0.95));
       rows += Cell(data, std::string("width_") + kInputNames[k] + "_" + data.report->parameters[i],
                    *Quantile(sorted, 0.95) - *Quantile(sorted, 0.05));
     }
@@ -144,13 +149,30 @@ std::string PredictiveTable(const FigureData& data) {
          rows + "</tbody></table></div>\n";
 }
 
+// Escaped, with what follows an underscore as a subscript: captions name parameters ("Δ_T").
+std::string CaptionHtml(const std::string& text) {
+  const std::string escaped = EscapeXml(text);
+  std::string html;
+  for (std::size_t i = 0; i < escaped.size();) {
+    if (escaped[i] != '_') {
+      html += escaped[i++];
+      continue;
+    }
+    const std::size_t end = std::min(escaped.find_first_of(" ,.:;()'&", i), escaped.size());
+    html += "<sub>" + escaped.substr(i + 1, end - i - 1) + "</sub>";
+    i = end;
+  }
+  return html;
+}
+
 std::string FigureHtml(const Figure& figure) {
   std::string caption = "<b>" + EscapeXml(figure.title) + "</b>";
   if (!figure.paper.empty()) {
-    caption += " <span class=\"tag\">Paper:</span> " + EscapeXml(figure.paper);
+    caption += " <span class=\"tag\">Paper:</span> " + CaptionHtml(figure.paper);
   }
   return "<figure>\n" + figure.svg.Inline() + "<figcaption>" + caption +
-         " <span class=\"tag\">Here:</span> " + EscapeXml(figure.here) + "</figcaption></figure>\n";
+         " <span class=\"tag\">Here:</span> " + CaptionHtml(figure.here) +
+         "</figcaption></figure>\n";
 }
 
 std::string SettingsTables(const FigureData& data) {
@@ -161,14 +183,16 @@ std::string SettingsTables(const FigureData& data) {
   }
   std::string html = "<div class=\"scroll\"><table><tbody>\n" + rows + "</tbody></table></div>\n";
   if (data.report->steps.empty()) return html;
-  html += "<h2 id=\"steps\">Steps and times</h2>\n<div class=\"scroll\"><table><thead><tr>"
-          "<th>step</th><th class=\"n\">amount</th><th class=\"n\">time</th><th>note</th></tr>"
-          "</thead><tbody>\n";
+  html +=
+      "<h2 id=\"steps\">Steps and times</h2>\n<div class=\"scroll\"><table><thead><tr>"
+      "<th>step</th><th class=\"n\">amount</th><th class=\"n\">time</th><th>note</th></tr>"
+      "</thead><tbody>\n";
   for (const ReportStep& step : data.report->steps) {
-    html += fmt::format("<tr><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>"
-                        "<td>{}</td></tr>\n",
-                        EscapeXml(step.title), EscapeXml(step.amount),
-                        FormatValue(step.seconds, "seconds"), EscapeXml(step.note));
+    html += fmt::format(
+        "<tr><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>"
+        "<td>{}</td></tr>\n",
+        EscapeXml(step.title), EscapeXml(step.amount), FormatValue(step.seconds, "seconds"),
+        EscapeXml(step.note));
   }
   return html + "</tbody></table></div>\n";
 }
@@ -176,10 +200,11 @@ std::string SettingsTables(const FigureData& data) {
 std::string ProvenanceTable(const FigureData& data) {
   std::string rows;
   for (const ReportNumber& number : data.report->numbers) {
-    rows += fmt::format("<tr><td>{}<br><code>{}</code></td><td class=\"n\">{}</td>"
-                        "<td class=\"n\">{}</td><td class=\"small\">{}</td></tr>\n",
-                        EscapeXml(number.label), EscapeXml(number.key), Shown(number),
-                        FormatInterval(number), EscapeXml(number.provenance));
+    rows += fmt::format(
+        "<tr><td>{}<br><code>{}</code></td><td class=\"n\">{}</td>"
+        "<td class=\"n\">{}</td><td class=\"small\">{}</td></tr>\n",
+        EscapeXml(number.label), EscapeXml(number.key), Shown(number), FormatInterval(number),
+        EscapeXml(number.provenance));
   }
   return "<div class=\"scroll\"><table><thead><tr><th>number</th><th class=\"n\">value</th>"
          "<th class=\"n\">95 % interval</th><th>where it comes from</th></tr></thead><tbody>\n" +
@@ -190,25 +215,36 @@ std::string ProvenanceTable(const FigureData& data) {
 
 std::string RenderPage(const FigureData& data, const std::vector<Figure>& figures) {
   const std::string title = "Study " + EscapeXml(data.report->study);
-  std::string html = "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-                     "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-                     "<title>" + title + " - Inferon</title>\n<style>" + kCss + PageCss() +
-                     "</style>\n</head>\n<body>\n<main>\n";
+  std::string html =
+      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+      "<title>" +
+      title + " - Inferon</title>\n<style>" + kCss + PageCss() +
+      "</style>\n</head>\n<body>\n<main>\n";
   html += "<h1>" + title + "</h1>\n<p class=\"sub\">Amortised inference of " +
           std::to_string(data.dimension()) + " neuron parameters. Inferon, seed " +
           std::to_string(data.report->seed) + ".</p>\n";
   html += "<p class=\"lead\">" + Sentence(data) + "</p>\n";
-  html += "<nav><a href=\"#numbers\">Paper and here</a><a href=\"#figures\">Figures</a>"
-          "<a href=\"#widths\">Posterior widths</a><a href=\"#predictive\">Predicted features</a>"
-          "<a href=\"#settings\">Settings</a><a href=\"#provenance\">Provenance</a></nav>\n";
+  html +=
+      "<nav><a href=\"#numbers\">Paper and here</a><a href=\"#figures\">Figures</a>"
+      "<a href=\"#widths\">Posterior widths</a><a href=\"#predictive\">Predicted features</a>"
+      "<a href=\"#settings\">Settings</a><a href=\"#provenance\">Provenance</a></nav>\n";
   html += "<h2 id=\"numbers\">Paper and here</h2>\n" + PaperTable(data);
   html += "<h2 id=\"figures\">Figures</h2>\n";
   for (const Figure& figure : figures) html += FigureHtml(figure);
-  html += "<h2 id=\"widths\">Posteriors of the target, DAC codes</h2>\n" + WidthTable(data);
-  html += "<h2 id=\"predictive\">Medians of the predicted features</h2>\n" + PredictiveTable(data);
+  html +=
+      "<h2 id=\"widths\">Posteriors of the target, DAC codes</h2>\n"
+      "<p>The paper gives no widths in numbers; its figure 2a shows the summary network's "
+      "posterior narrower than the features', and b broad. Width: central 90 %.</p>\n" +
+      WidthTable(data);
+  html +=
+      "<h2 id=\"predictive\">Medians of the predicted features</h2>\n"
+      "<p>The paper gives no medians in numbers; its figure 3 shows latency to the first spike, "
+      "fast and slow trough underestimated. A dash: undefined in all runs.</p>\n" +
+      PredictiveTable(data);
   html += "<h2 id=\"settings\">Settings of the study</h2>\n" + SettingsTables(data);
-  html += "<h2 id=\"provenance\">Every number and where it comes from</h2>\n" +
-          ProvenanceTable(data);
+  html +=
+      "<h2 id=\"provenance\">Every number and where it comes from</h2>\n" + ProvenanceTable(data);
   return html + "</main>\n</body>\n</html>\n";
 }
 

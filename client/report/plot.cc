@@ -37,8 +37,8 @@ Anchor TickAnchor(const Panel& panel, double value) {
 
 // Visible characters: UTF-8 continuation bytes do not count.
 double TextWidth(const std::string& text, double font) {
-  const auto glyphs = std::count_if(text.begin(), text.end(),
-                                    [](char c) { return (c & 0xC0) != 0x80; });
+  const auto glyphs =
+      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; });
   return 0.58 * font * static_cast<double>(glyphs);
 }
 
@@ -84,8 +84,8 @@ Axis AxisAround(std::initializer_list<std::span<const double>> series, double ma
   if (low > high) return {-1, 1};
   const double range = high - low;
   // A constant series gets an axis wide enough to read its value.
-  const double pad = range > 1e-9 * std::abs(high) ? margin * range
-                                                   : std::max(0.05 * std::abs(high), 0.5);
+  const double pad =
+      range > 1e-9 * std::abs(high) ? margin * range : std::max(0.05 * std::abs(high), 0.5);
   return {low - pad, high + pad};
 }
 
@@ -111,14 +111,16 @@ void DrawFrame(Svg& svg, const Panel& panel, const FrameStyle& style) {
   }
   svg.Frame(box, axis);
   if (!style.x_label.text.empty()) {
-    const double drop = style.x_numbers && !style.x_ticks.empty() ? 2.6 * style.font + 6
-                                                                  : style.font + 8;
+    const double drop =
+        style.x_numbers && !style.x_ticks.empty() ? 2.6 * style.font + 6 : style.font + 8;
     svg.Text({box.left + box.width / 2, box.bottom() + drop}, style.x_label.text,
              {.size = style.font + 1, .anchor = Anchor::kMiddle, .math = style.x_label.math});
   }
   if (!style.y_label.text.empty()) {
     svg.Text({box.left - style.y_label_offset, box.top + box.height / 2}, style.y_label.text,
-             {.size = style.font + 1, .anchor = Anchor::kMiddle, .math = style.y_label.math,
+             {.size = style.font + 1,
+              .anchor = Anchor::kMiddle,
+              .math = style.y_label.math,
               .rotate = -90});
   }
 }
@@ -146,8 +148,7 @@ void DrawBand(Svg& svg, const Panel& panel, double a, double b, const Fill& fill
   if (right > left) svg.Rectangle({left, panel.box.top, right - left, panel.box.height}, fill);
 }
 
-void DrawBox(Svg& svg, const Panel& panel, double x, double width, const BoxSummary& box,
-             Ink ink) {
+void DrawBox(Svg& svg, const Panel& panel, double x, double width, const BoxSummary& box, Ink ink) {
   const Stroke line{ink, 1.3};
   const double top = panel.Y(box.high_quartile);
   const double bottom = panel.Y(box.low_quartile);

@@ -21,8 +21,7 @@ Status MakeFolder(const fs::path& folder) {
 }
 
 // PNGs of the SVGs; the first failure becomes a warning and ends the attempt.
-void WritePngs(const std::vector<fs::path>& svgs, const std::string& program,
-               ReportFiles& files) {
+void WritePngs(const std::vector<fs::path>& svgs, const std::string& program, ReportFiles& files) {
   for (const fs::path& svg : svgs) {
     fs::path png = svg;
     png.replace_extension(".png");

@@ -19,13 +19,13 @@ inline constexpr double kNoNumber = std::numeric_limits<double>::quiet_NaN();
 
 // One number with where it comes from.
 struct ReportNumber {
-  std::string key;         // Stable, for example "constrained_share".
-  std::string label;       // For people.
+  std::string key;    // Stable, for example "constrained_share".
+  std::string label;  // For people.
   double value = kNoNumber;
-  double low = kNoNumber;   // 95 % interval; NaN without one.
+  double low = kNoNumber;  // 95 % interval; NaN without one.
   double high = kNoNumber;
-  std::string unit;        // "share", "nats", "codes", "experiments", "seconds", "us", "counts", "".
-  std::string paper;       // The paper's figure as text; empty where it gives none.
+  std::string unit;   // "share", "nats", "codes", "experiments", "seconds", "us", "counts", "".
+  std::string paper;  // The paper's figure as text; empty where it gives none.
   std::string provenance;  // Data set, job, model and rule behind the number.
 };
 
@@ -46,7 +46,7 @@ struct ReportSetting {
 // A step of the study, for the table of times.
 struct ReportStep {
   std::string title;
-  std::string amount;         // For example "50 000 experiments".
+  std::string amount;  // For example "50 000 experiments".
   double seconds = kNoNumber;
   std::string note;
 };
@@ -54,8 +54,8 @@ struct ReportStep {
 struct ReportData {
   std::string study;  // Study id.
   std::uint64_t seed = 0;
-  Protocol protocol;  // Its Points() is the length T of every trace.
-  std::uint32_t min_spikes = 1;   // Relevant experiments have min..max spikes in the stimulus.
+  Protocol protocol;             // Its Points() is the length T of every trace.
+  std::uint32_t min_spikes = 1;  // Relevant experiments have min..max spikes in the stimulus.
   std::uint32_t max_spikes = 70;
   std::vector<ReportSetting> settings;
   std::vector<ReportStep> steps;
@@ -73,9 +73,9 @@ struct ReportOptions {
 };
 
 struct ReportFiles {
-  std::filesystem::path page;                 // index.html
-  std::vector<std::filesystem::path> figures; // SVG, then PNG, in the order of the page.
-  std::vector<std::string> warnings;          // For example that no PNG could be made.
+  std::filesystem::path page;                  // index.html
+  std::vector<std::filesystem::path> figures;  // SVG, then PNG, in the order of the page.
+  std::vector<std::string> warnings;           // For example that no PNG could be made.
 };
 
 // Writes index.html and figures/*.svg, figures/*.png into a folder, which is created where it is

@@ -120,11 +120,11 @@ std::optional<BoxSummary> Summarize(std::span<const double> values) {
   BoxSummary box{0, *Quantile(sorted, 0.25), *Quantile(sorted, 0.5), *Quantile(sorted, 0.75), 0};
   const double reach = 1.5 * (box.high_quartile - box.low_quartile);
   // A quartile is interpolated; a whisker never ends inside the box.
-  box.low_whisker = std::min(box.low_quartile, *std::lower_bound(sorted.begin(), sorted.end(),
-                                                                 box.low_quartile - reach));
-  box.high_whisker = std::max(box.high_quartile,
-                              *std::prev(std::upper_bound(sorted.begin(), sorted.end(),
-                                                          box.high_quartile + reach)));
+  box.low_whisker = std::min(
+      box.low_quartile, *std::lower_bound(sorted.begin(), sorted.end(), box.low_quartile - reach));
+  box.high_whisker = std::max(
+      box.high_quartile,
+      *std::prev(std::upper_bound(sorted.begin(), sorted.end(), box.high_quartile + reach)));
   return box;
 }
 
@@ -169,8 +169,14 @@ Density2d EstimateDensity2d(std::span<const double> x, std::span<const double> y
   const double sd_x = std::max(Deviation(x), least);
   const double sd_y = std::max(Deviation(y), least);
   const double r = std::clamp(Correlation(x, y), -0.999, 0.999);
-  Density2d density{0, cells, std::vector<double>(cells * cells, 0.0), Mean(x), Mean(y), sd_x,
-                    r * sd_y, std::sqrt(1 - r * r) * sd_y};
+  Density2d density{0,
+                    cells,
+                    std::vector<double>(cells * cells, 0.0),
+                    Mean(x),
+                    Mean(y),
+                    sd_x,
+                    r * sd_y,
+                    std::sqrt(1 - r * r) * sd_y};
   std::vector<double> u(x.size()), v(x.size());
   for (std::size_t i = 0; i < x.size(); ++i) {
     u[i] = (x[i] - density.mean_x) / density.x_by_u;
@@ -237,8 +243,7 @@ std::vector<std::vector<Point>> Contours(const Density2d& density, double level)
                                               double(a[1]) + t * double(b[1] - a[1])));
       }
       // Two crossings make one segment; four (a saddle) make two, around the high corners.
-      const std::size_t shift =
-          crossings.size() == 4 && at(column, row) >= level ? 1 : 0;
+      const std::size_t shift = crossings.size() == 4 && at(column, row) >= level ? 1 : 0;
       for (std::size_t k = 0; k + 1 < crossings.size(); k += 2) {
         const auto& a = crossings[(k + shift) % crossings.size()];
         const auto& b = crossings[(k + 1 + shift) % crossings.size()];

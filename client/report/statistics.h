@@ -39,8 +39,7 @@ struct Density {
     return low + (high - low) * (static_cast<double>(i) + 0.5) / static_cast<double>(values.size());
   }
 };
-Density EstimateDensity(std::span<const double> values, double low, double high,
-                        std::size_t cells);
+Density EstimateDensity(std::span<const double> values, double low, double high, std::size_t cells);
 
 // Kernel density in two dimensions, on a square grid of whitened coordinates (u, v): a correlated
 // cloud is smoothed along and across its ridge alike. Contours come back in x and y.

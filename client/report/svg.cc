@@ -119,10 +119,18 @@ std::string EscapeXml(std::string_view text) {
   std::string out;
   for (const char c : text) {
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
       default:
         // Control characters are not allowed in XML at all.
         out += static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t' ? ' ' : c;
@@ -167,13 +175,12 @@ void Svg::Frame(const Box& box, const Stroke& stroke) {
 }
 
 void Svg::Circle(Point centre, double radius, const Fill& fill) {
-  body_ += fmt::format("<circle class=\"{}\" cx=\"{}\" cy=\"{}\" r=\"{:g}\"{}/>\n",
-                       InkClass(fill.ink), Coordinate(centre.x), Coordinate(centre.y), radius,
-                       FillAttributes(fill));
+  body_ +=
+      fmt::format("<circle class=\"{}\" cx=\"{}\" cy=\"{}\" r=\"{:g}\"{}/>\n", InkClass(fill.ink),
+                  Coordinate(centre.x), Coordinate(centre.y), radius, FillAttributes(fill));
 }
 
-void Svg::Rings(std::span<const std::vector<Point>> rings, const Fill& fill,
-                const Stroke& stroke) {
+void Svg::Rings(std::span<const std::vector<Point>> rings, const Fill& fill, const Stroke& stroke) {
   if (rings.empty()) return;
   std::string path;
   for (const std::vector<Point>& ring : rings) path += PathOf(ring, true);

@@ -12,8 +12,18 @@ namespace inferon::report {
 
 // Colours by meaning. The palette is Okabe and Ito's, told apart by colour-blind readers.
 enum class Ink {
-  kText, kMuted, kAxis, kGrid, kBand, kPaper,            // Neutral.
-  kUniform, kConstrained, kFeatures, kSummary, kTarget, kRepeats,  // Series.
+  kText,
+  kMuted,
+  kAxis,
+  kGrid,
+  kBand,
+  kPaper,  // Neutral.
+  kUniform,
+  kConstrained,
+  kFeatures,
+  kSummary,
+  kTarget,
+  kRepeats,  // Series.
 };
 std::string_view InkClass(Ink ink);
 // CSS that gives every class its colour: on white, and for pages also on black and in print.
@@ -53,8 +63,8 @@ struct TextStyle {
   Anchor anchor = Anchor::kStart;
   Ink ink = Ink::kText;
   bool bold = false;
-  bool math = false;   // "V_T" becomes an italic V with T as its subscript.
-  double rotate = 0;   // Degrees around the text's own point.
+  bool math = false;  // "V_T" becomes an italic V with T as its subscript.
+  double rotate = 0;  // Degrees around the text's own point.
 };
 
 // A figure under construction. `id` is unique on a page and prefixes the ids inside.

@@ -2,12 +2,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
 #include <regex>
 #include <set>
-#include <unistd.h>
 
 #include "client/report/format.h"
 #include "client/report/svg.h"
@@ -35,8 +35,8 @@ std::string CheckWellFormed(const std::string& text) {
     if (end == std::string::npos) return "a tag is never closed";
     const std::string tag = text.substr(at + 1, end - at - 1);
     if (tag.find('<') != std::string::npos) return "a bare < before " + tag;
-    const std::string name = tag.substr(tag[0] == '/' ? 1 : 0, tag.find_first_of(" /", 1) -
-                                                                   (tag[0] == '/' ? 1 : 0));
+    const std::string name =
+        tag.substr(tag[0] == '/' ? 1 : 0, tag.find_first_of(" /", 1) - (tag[0] == '/' ? 1 : 0));
     if (tag[0] == '/') {
       if (open.empty() || open.back() != name) return "unexpected </" + name + ">";
       open.pop_back();
@@ -85,8 +85,9 @@ class ReportTest : public ::testing::Test {
 TEST_F(ReportTest, WritesAPageAndAllFigures) {
   const Result<ReportFiles> files = Write(MakeSyntheticReport());
   ASSERT_TRUE(files) << files.error().Text();
-  EXPECT_EQ(CheckWellFormed(std::regex_replace(Contents(files->page),
-                                               std::regex("<style>[^<]*</style>"), "")), "");
+  EXPECT_EQ(CheckWellFormed(
+                std::regex_replace(Contents(files->page), std::regex("<style>[^<]*</style>"), "")),
+            "");
   std::set<std::string> names;
   for (const auto& figure : files->figures) {
     names.insert(figure.filename());
@@ -94,18 +95,18 @@ TEST_F(ReportTest, WritesAPageAndAllFigures) {
     EXPECT_THAT(Contents(figure), Not(HasSubstr("nan")));
     EXPECT_THAT(Contents(figure), Not(HasSubstr("\"inf")));
   }
-  EXPECT_EQ(names, (std::set<std::string>{"figure-1a.svg", "figure-1b.svg", "figure-2a.svg",
-                                          "figure-2b.svg", "figure-3.svg", "figure-4.svg",
-                                          "figure-training.svg", "figure-sbc.svg",
-                                          "figure-coverage.svg"}));
+  EXPECT_EQ(names,
+            (std::set<std::string>{
+                "figure-1a.svg", "figure-1b.svg", "figure-2a.svg", "figure-2b.svg", "figure-3.svg",
+                "figure-4.svg", "figure-training.svg", "figure-sbc.svg", "figure-coverage.svg"}));
 }
 
 TEST_F(ReportTest, ThePageLoadsNothing) {
   const Result<ReportFiles> files = Write(MakeSyntheticReport());
   ASSERT_TRUE(files);
   const std::string page = Contents(files->page);
-  for (const char* load : {"http:", "https:", "src=", "<script", "<link", "@import", "url(http",
-                           "<img", "<iframe"}) {
+  for (const char* load :
+       {"http:", "https:", "src=", "<script", "<link", "@import", "url(http", "<img", "<iframe"}) {
     EXPECT_EQ(page.find(load), std::string::npos) << load;
   }
 }
@@ -122,12 +123,18 @@ TEST_F(ReportTest, EveryNumberStandsOnThePageWithItsProvenance) {
     const ReportNumber& number = data.numbers[i];
     EXPECT_THAT(page, HasSubstr("<code>" + number.key + "</code>"));
     EXPECT_THAT(page, HasSubstr("provenance &lt;" + std::to_string(i) + "&gt;"));
-    if (!number.key.starts_with("theta_inside_")) {
+    if (!number.key.starts_with("theta_inside_")) {  // Shown as yes and no.
       EXPECT_THAT(page, HasSubstr(FormatValue(number.value, number.unit)));
     }
     EXPECT_THAT(page, HasSubstr(EscapeXml(number.paper)));
   }
   EXPECT_THAT(page, HasSubstr("synthetic &amp; &lt;hermetic&gt;")) << "settings are escaped";
+}
+
+TEST_F(ReportTest, CaptionsSetSubscripts) {
+  const Result<ReportFiles> files = Write(MakeSyntheticReport({.draws = 40}));
+  ASSERT_TRUE(files);
+  EXPECT_THAT(Contents(files->page), HasSubstr("Correlation of V<sub>T</sub> and Δ<sub>T</sub>:"));
 }
 
 TEST_F(ReportTest, FiguresOfMissingOptionalArraysAreLeftOut) {
@@ -150,8 +157,8 @@ TEST_F(ReportTest, AFeatureMissingInAllRunsIsADash) {
   for (ReportArray& array : data.arrays) {
     if (array.name != "target.features") continue;
     const float missing = NAN;
-    array.data.replace(5 * sizeof(float), sizeof(float),
-                       reinterpret_cast<const char*>(&missing), sizeof(float));
+    array.data.replace(5 * sizeof(float), sizeof(float), reinterpret_cast<const char*>(&missing),
+                       sizeof(float));
   }
   const Result<ReportFiles> files = Write(data);
   ASSERT_TRUE(files);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 #include <numeric>
@@ -91,6 +92,17 @@ TEST(StatisticsTest, HighestDensityRegionsOfANormalHaveItsArea) {
       EXPECT_NEAR(AreaOf(rings) / expected, 1, 0.06) << "rho " << rho << " mass " << mass;
     }
   }
+}
+
+TEST(StatisticsTest, RegionsLieAlongTheRidge) {
+  const Cloud cloud = MakeCloud(2000, -0.95);
+  const Density2d density = EstimateDensity2d(cloud.x, cloud.y, 1, 72);
+  const auto rings = Contours(density, HighestDensityLevel(density, 0.9));
+  ASSERT_EQ(rings.size(), 1u);
+  const auto by_x = [](const Point& a, const Point& b) { return a.x < b.x; };
+  const auto [left, right] = std::minmax_element(rings[0].begin(), rings[0].end(), by_x);
+  EXPECT_GT(left->y, 440);  // Means 500 and 400; y falls with x.
+  EXPECT_LT(right->y, 360);
 }
 
 TEST(StatisticsTest, TwoIslandsGiveTwoRings) {

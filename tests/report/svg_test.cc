@@ -7,7 +7,9 @@ namespace {
 
 TEST(SvgTest, TextIsEscaped) {
   EXPECT_EQ(EscapeXml("a < b & \"c\" > d"), "a &lt; b &amp; &quot;c&quot; &gt; d");
-  EXPECT_EQ(EscapeXml(std::string("a\x01" "b")), "a b");
+  EXPECT_EQ(EscapeXml(std::string("a\x01"
+                                  "b")),
+            "a b");
 }
 
 TEST(SvgTest, MathLabelsHaveSubscripts) {

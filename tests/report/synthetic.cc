@@ -161,13 +161,14 @@ ReportData MakeSyntheticReport(const SyntheticOptions& options) {
   data.steps = {{"Uniform round", "50 000 experiments", 61.2, ""}};
   data.parameters = {"g_l", "v_t", "delta_t", "v_r", "a", "b", "g_tau_w"};
   data.parameter_labels = {"g_L", "V_T", "Δ_T", "V_r", "a", "b", "g_τw"};
-  data.features = {"spike_count", "latency_us", "mean_isi_us", "first_isi_us", "isi_cv",
-                   "adaptation_index", "peak_counts", "width_us", "fast_trough_counts",
+  data.features = {"spike_count",        "latency_us",       "mean_isi_us",
+                   "first_isi_us",       "isi_cv",           "adaptation_index",
+                   "peak_counts",        "width_us",         "fast_trough_counts",
                    "slow_trough_counts", "slow_trough_time", "baseline_counts"};
-  data.feature_labels = {"spike count", "latency (µs)", "mean ISI (µs)", "first ISI (µs)",
-                         "ISI CV", "adaptation index", "peak (counts)", "width (µs)",
-                         "fast trough (counts)", "slow trough (counts)", "slow trough time",
-                         "baseline (counts)"};
+  data.feature_labels = {"spike count",          "latency (µs)",     "mean ISI (µs)",
+                         "first ISI (µs)",       "ISI CV",           "adaptation index",
+                         "peak (counts)",        "width (µs)",       "fast trough (counts)",
+                         "slow trough (counts)", "slow trough time", "baseline (counts)"};
   AddNumbers(data);
   const std::vector<double> target = {320, 610, 540, 410, 220, 300, 480};
   const std::vector<double> features = {17, 42, 58, 31, 0.21, 0.08, 548, 6.2, 243, 262, 0.31, 260};
@@ -176,8 +177,7 @@ ReportData MakeSyntheticReport(const SyntheticOptions& options) {
                           MakeCounts(random, options.uniform, 0.94, 0.021));
   AddArray<std::uint16_t>(data, "constrained.spike_count", "u2", {3000},
                           MakeCounts(random, 3000, 0.42, 0.41));
-  AddArray<float>(data, "figure1a.traces", "f4", {4, 1400},
-                  MakeTraces(random, {7, 9, 12, 16}, 3));
+  AddArray<float>(data, "figure1a.traces", "f4", {4, 1400}, MakeTraces(random, {7, 9, 12, 16}, 3));
   AddArray<std::uint16_t>(data, "target.codes", "u2", {kParameters}, target);
   AddArray<float>(data, "target.trace", "f4", {1400}, MakeTraces(random, {11}, 3));
   AddArray<float>(data, "target.trials", "f4", {10, 1400},

@@ -9,9 +9,9 @@ namespace inferon::report {
 
 struct SyntheticOptions {
   std::uint64_t seed = 1;
-  std::size_t draws = 300;      // Of each posterior.
+  std::size_t draws = 300;  // Of each posterior.
   std::size_t uniform = 4000;
-  bool calibration = true;      // Training, ranks and coverage too.
+  bool calibration = true;  // Training, ranks and coverage too.
 };
 
 ReportData MakeSyntheticReport(const SyntheticOptions& options = {});
@@ -21,9 +21,9 @@ template <typename T>
 void AddArray(ReportData& data, const std::string& name, const std::string& dtype,
               std::vector<std::uint64_t> shape, const std::vector<double>& values) {
   std::vector<T> raw(values.begin(), values.end());
-  data.arrays.push_back({name, dtype, std::move(shape),
-                         std::string(reinterpret_cast<const char*>(raw.data()),
-                                     raw.size() * sizeof(T))});
+  data.arrays.push_back(
+      {name, dtype, std::move(shape),
+       std::string(reinterpret_cast<const char*>(raw.data()), raw.size() * sizeof(T))});
 }
 
 }  // namespace inferon::report

@@ -7,8 +7,8 @@
 
 #include "common/rpc/server.h"
 #include "server/scheduler/core.h"
-#include "server/scheduler/services.h"
-#include "server/scheduler/stream_pump.h"
+#include "server/scheduler/services/services.h"
+#include "server/scheduler/services/stream_pump.h"
 
 namespace inferon::scheduler {
 namespace {

@@ -1,4 +1,4 @@
-#include "server/scheduler/convert.h"
+#include "server/scheduler/services/convert.h"
 
 #include <chrono>
 

@@ -1,9 +1,9 @@
 #include "common/rpc/convert.h"
 #include "common/rpc/status.h"
 #include "inferon/v1/experiments.grpc.pb.h"
-#include "server/scheduler/convert.h"
-#include "server/scheduler/response_stream.h"
-#include "server/scheduler/services.h"
+#include "server/scheduler/services/convert.h"
+#include "server/scheduler/services/response_stream.h"
+#include "server/scheduler/services/services.h"
 
 namespace inferon::scheduler {
 namespace {

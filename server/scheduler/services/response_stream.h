@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "common/rpc/status.h"
-#include "server/scheduler/stream_pump.h"
+#include "server/scheduler/services/stream_pump.h"
 
 namespace inferon::scheduler {
 

@@ -6,7 +6,7 @@
 #include <memory>
 
 #include "server/scheduler/core.h"
-#include "server/scheduler/stream_pump.h"
+#include "server/scheduler/services/stream_pump.h"
 
 namespace inferon::scheduler {
 

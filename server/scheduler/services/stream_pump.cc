@@ -1,4 +1,4 @@
-#include "server/scheduler/stream_pump.h"
+#include "server/scheduler/services/stream_pump.h"
 
 #include <fmt/format.h>
 

@@ -1,7 +1,7 @@
 #include "common/rpc/status.h"
 #include "inferon/v1/workers.grpc.pb.h"
-#include "server/scheduler/convert.h"
-#include "server/scheduler/services.h"
+#include "server/scheduler/services/convert.h"
+#include "server/scheduler/services/services.h"
 
 namespace inferon::scheduler {
 namespace {

@@ -4,9 +4,11 @@
 
 #include <CLI/CLI.hpp>
 #include <exception>
+#include <memory>
 
 #include "client/cli/commands.h"
 #include "client/cli/exit_codes.h"
+#include "client/cli/help_formatter.h"
 #include "client/cli/suggestion.h"
 
 namespace inferon::cli {
@@ -113,6 +115,7 @@ int RunCommandLine(const std::vector<std::string>& arguments, const Environment&
   CommandContext context(environment, out, err);
   CLI::App app("Infer the parameters of neurons from their membrane traces.", "inferon");
   app.footer("--json, --data, --scheduler and --trainer work here too: see 'inferon --help'.\n");
+  app.formatter(std::make_shared<HelpFormatter>());
   app.fallthrough();
   app.require_subcommand(1);
   app.option_defaults()->always_capture_default();

@@ -54,13 +54,15 @@ Result<std::string> CommandContext::TrainerAddress() const {
 Result<std::unique_ptr<rpc::SchedulerClient>> CommandContext::Scheduler() const {
   Result<std::string> address = SchedulerAddress();
   if (!address) return tl::unexpected(address.error());
-  return rpc::MakeSchedulerClient({.address = std::move(*address), .retry = CommandRetry(), .clock = &clock});
+  return rpc::MakeSchedulerClient(
+      {.address = std::move(*address), .retry = CommandRetry(), .clock = &clock});
 }
 
 Result<std::unique_ptr<client::TrainerClient>> CommandContext::Trainer() const {
   Result<std::string> address = TrainerAddress();
   if (!address) return tl::unexpected(address.error());
-  return client::MakeTrainerClient({.address = std::move(*address), .retry = CommandRetry(), .clock = &clock});
+  return client::MakeTrainerClient(
+      {.address = std::move(*address), .retry = CommandRetry(), .clock = &clock});
 }
 
 void OnSelected(CLI::App& command, CommandContext& context, std::function<int()> run) {

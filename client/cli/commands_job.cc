@@ -159,7 +159,7 @@ void AddProjectOption(CLI::App& command, std::string& project) {
 void AddSubmit(CLI::App& jobs, CommandContext& context) {
   auto options = std::make_shared<SubmitOptions>();
   CLI::App& command = *jobs.add_subcommand("submit", "Run the parameter sets of a CSV file");
-  command.add_option("file", options->file, "CSV: a line of parameter names, then DAC codes 0..1022")
+  command.add_option("file", options->file, "CSV: a line of parameter names, then codes 0..1022")
       ->required()
       ->type_name("FILE");
   command.add_option("--trials", options->trials, "Trials of each parameter set")
@@ -200,7 +200,7 @@ void AddFetch(CLI::App& jobs, CommandContext& context) {
   auto project = std::make_shared<std::string>("default");
   CLI::App& command = *jobs.add_subcommand("fetch", "Write a job's observations to files");
   command.add_option("job", options->job, "Job: its id, or its whole name")->required();
-  command.add_option("--output,-o", options->folder, "Folder for the files (the job's id)")
+  command.add_option("--out,-o", options->folder, "Folder for the files (the job's id)")
       ->type_name("FOLDER");
   command.add_option("--format", options->format, "Format of the files")
       ->check(CLI::IsMember({"npy", "csv"}));

@@ -46,7 +46,7 @@ void AddExperimentOptions(CLI::App& command, ExperimentOptions& options) {
   command.add_option("--profile", options.profile, "Built-in profile or TOML file")
       ->type_name("NAME|FILE");
   command.add_option("--chip", options.device.chip, "Chip")->group("Neuron");
-  command.add_option("--neuron", options.device.neuron, "Neuron on the chip, 0..511")
+  command.add_option("--neuron", options.device.neuron, "Neuron on the chip")
       ->check(CLI::Range(0u, kMaxNeuron))
       ->group("Neuron");
   command.add_option("--run", options.device.run, "Hardware run, each with its own drift")

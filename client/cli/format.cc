@@ -10,8 +10,8 @@ namespace inferon::cli {
 std::string FormatCount(std::uint64_t count) {
   std::string digits = std::to_string(count);
   if (digits.size() < 5) return digits;
-  for (std::size_t i = digits.size() - 3; i > 0 && i < digits.size(); i -= std::min<std::size_t>(i, 3)) {
-    digits.insert(i, " ");
+  for (auto i = static_cast<std::ptrdiff_t>(digits.size()) - 3; i > 0; i -= 3) {
+    digits.insert(static_cast<std::size_t>(i), " ");
   }
   return digits;
 }

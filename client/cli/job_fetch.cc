@@ -41,11 +41,11 @@ Status MakeFolder(const std::filesystem::path& folder) {
   if (error) {
     return InvalidArgument(
         fmt::format("cannot make the folder {}: {}", folder.string(), error.message()),
-        "Choose another with --output FOLDER");
+        "Choose another with --out FOLDER");
   }
   if (!std::filesystem::is_empty(folder)) {
     return InvalidArgument(fmt::format("the folder {} is not empty", folder.string()),
-                           "Choose another with --output FOLDER");
+                           "Choose another with --out FOLDER");
   }
   return {};
 }

@@ -59,7 +59,8 @@ void PrintJob(Console& console, const rpc::JobInfo& job) {
   row("state", std::string(rpc::JobStateName(job.state)));
   row("title", job.title);
   row("experiments", fmt::format("{} of {} done, {} failed", FormatCount(job.experiments_done),
-                                 FormatCount(job.experiments), FormatCount(job.experiments_failed)));
+                                 FormatCount(job.experiments),
+                                 FormatCount(job.experiments_failed)));
   row("shards", fmt::format("{} of {} experiments each, {} leased now", job.shards, job.shard_size,
                             job.shards_leased));
   row("trials", std::to_string(job.trials));

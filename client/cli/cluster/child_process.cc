@@ -57,7 +57,9 @@ Result<pid_t> Spawn(const Command& command) {
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
   int report[2];
-  if (pipe2(report, O_CLOEXEC) != 0) throw std::system_error(errno, std::generic_category(), "pipe");
+  if (pipe2(report, O_CLOEXEC) != 0) {
+    throw std::system_error(errno, std::generic_category(), "pipe");
+  }
   const pid_t parent = getpid();
   const pid_t pid = fork();
   if (pid == 0) BecomeProgram(command, argv.data(), parent, report[1]);

@@ -11,10 +11,6 @@
 namespace inferon::cli {
 namespace {
 
-// A killed trainer is started again by its supervisor; loading its libraries takes seconds. The
-// client itself tries for ten seconds in each of these attempts.
-constexpr int kAttemptsWithoutNews = 12;
-
 nlohmann::json TimeJson(bool set, const google::protobuf::Timestamp& time) {
   return set ? nlohmann::json(FormatTimeUtc(rpc::FromProto(time))) : nlohmann::json(nullptr);
 }
@@ -136,26 +132,16 @@ Result<v1::Study> WatchStudyToEnd(CommandContext& context, client::TrainerClient
                                   const std::string& name) {
   StudyProgress progress(context.console, context.clock);
   v1::Study last;
-  for (int attempts = 0;;) {
+  for (;;) {
     const Status watched = trainer.WatchStudy(name, last.revision(), context.stop,
                                               [&](const v1::Study& study) -> Status {
                                                 last = study;
-                                                attempts = 0;
                                                 progress.Show(study);
                                                 return {};
                                               });
-    progress.Pause();
-    if (watched && last.state() != v1::STUDY_STATE_RUNNING) return last;
-    if (!watched && watched.error().code != ErrorCode::kUnavailable) {
-      return tl::unexpected(watched.error());
-    }
-    const Error error = watched ? Error{ErrorCode::kUnavailable,
-                                        "the trainer ended the watch before the study's end",
-                                        "Watch it again with 'inferon study watch'",
-                                        {}}
-                                : watched.error();
-    if (++attempts > kAttemptsWithoutNews) return tl::unexpected(error);
-    if (attempts == 1) context.console.Warn(error.message + "; waiting for it to come back");
+    if (!watched) return tl::unexpected(watched.error());
+    if (last.state() != v1::STUDY_STATE_RUNNING) return last;
+    // A trainer that shuts down ends its streams; the next one goes on with the study.
     if (!context.clock.SleepFor(std::chrono::seconds(1), context.stop)) {
       return Fail(ErrorCode::kCancelled, "interrupted");
     }

@@ -165,7 +165,7 @@ grpc::Status FakeTrainer::WatchStudy(grpc::ServerContext*, const v1::WatchStudyR
   v1::WatchStudyResponse response;
   *response.mutable_study() = MakeStudy(false);
   if (!breaks || first) writer->Write(response);
-  if (breaks) return {grpc::StatusCode::UNAVAILABLE, "killed"};
+  if (breaks) return script_.broken;
   *response.mutable_study() = MakeStudy(true);
   writer->Write(response);
   return grpc::Status::OK;

@@ -18,7 +18,8 @@ namespace inferon::cli {
 struct TrainerScript {
   v1::StudyState end = v1::STUDY_STATE_SUCCEEDED;
   std::string error;       // Of the study, where it ends badly.
-  int broken_watches = 0;  // So many watches break off, the first after its first message.
+  int broken_watches = 0;  // So many watches end early, the first after its first message,
+  grpc::Status broken{grpc::StatusCode::UNAVAILABLE, "killed"};  // with this status.
   bool has_model = true;
   double step_us = 1000;      // Stimulus of the model's protocol, from 200 us on.
   std::string warning;        // Of every posterior answer.

@@ -1,7 +1,7 @@
 // inferon-trainer: studies, models and posterior queries as a server.
-#include <CLI/CLI.hpp>
 #include <spdlog/spdlog.h>
 
+#include <CLI/CLI.hpp>
 #include <cstdlib>
 
 #include "common/base/clock.h"
@@ -34,9 +34,12 @@ int Serve(const Flags& flags) {
   if (!server) {
     spdlog::error("{}", server.error().Text());
     switch (server.error().code) {
-      case ErrorCode::kInvalidArgument: return kExitUsage;
-      case ErrorCode::kFailedPrecondition: return kExitRefused;
-      default: return kExitInternal;
+      case ErrorCode::kInvalidArgument:
+        return kExitUsage;
+      case ErrorCode::kFailedPrecondition:
+        return kExitRefused;
+      default:
+        return kExitInternal;
     }
   }
   if (!flags.address_file.empty()) WriteFileAtomically(flags.address_file, (*server)->address());

@@ -8,8 +8,8 @@
 namespace inferon::trainer {
 namespace {
 
-// Draws of the estimator in one call: fixed, so that results do not depend on how much is asked.
-constexpr std::size_t kTile = 1024;
+// Parameter sets in one call of the estimator, for what is no draw of the sampler's own.
+constexpr std::size_t kBlock = 1024;
 
 tl::unexpected<Error> Stopped() { return Fail(ErrorCode::kCancelled, "the query was cancelled"); }
 
@@ -41,8 +41,8 @@ Result<ModelInput> PrepareInput(const LoadedModel& model, const Observation& obs
                 fmt::format("the observation's protocol (stimulus or recording window) is not that "
                             "of model {}, which has stimulus {}..{} us in {} us on a grid of {} us",
                             model.record.id, model.record.protocol.StimulusStart(),
-                            model.record.protocol.StimulusStop(),
-                            model.record.protocol.duration_us, model.record.protocol.grid_step_us),
+                            model.record.protocol.StimulusStop(), model.record.protocol.duration_us,
+                            model.record.protocol.grid_step_us),
                 "Crop the recording to that window, or run a study with the recording's protocol");
   }
   ModelInput input;
@@ -76,20 +76,21 @@ double PosteriorSampler::acceptance() const {
 
 void PosteriorSampler::DrawTile() {
   const std::size_t d = model_.dimension();
+  const std::size_t n = limits_.tile;
   const std::vector<float> theta =
-      model_.estimator->Sample(x_, kTile, seed_, attempts_, /*log_density=*/nullptr);
+      model_.estimator->Sample(x_, n, seed_, attempts_, /*log_density=*/nullptr);
   const std::vector<std::uint16_t> codes = CodesOf(theta);
   const std::vector<std::uint8_t> inside = model_.PriorSupport().Accepts(codes);
   const std::vector<float> centres = CellCentres(codes);
-  const std::vector<double> density = model_.estimator->LogDensity(x_, {centres.data(), kTile, d});
-  for (std::size_t i = 0; i < kTile; ++i) {
+  const std::vector<double> density = model_.estimator->LogDensity(x_, {centres.data(), n, d});
+  for (std::size_t i = 0; i < n; ++i) {
     if (inside[i] == 0) continue;
     waiting_.codes.insert(waiting_.codes.end(), codes.begin() + static_cast<std::ptrdiff_t>(i * d),
                           codes.begin() + static_cast<std::ptrdiff_t>((i + 1) * d));
     waiting_.log_density.push_back(density[i]);
     ++accepted_;
   }
-  attempts_ += kTile;
+  attempts_ += n;
 }
 
 Result<PosteriorDraws> PosteriorSampler::Next(std::size_t count, std::stop_token stop) {
@@ -124,10 +125,9 @@ MapEstimate MostProbable(const PosteriorDraws& draws) {
 
 Result<MapEstimate> FindMap(PosteriorSampler& sampler, std::uint64_t draws, std::size_t dimension,
                             std::stop_token stop) {
-  MapEstimate best{std::vector<std::uint16_t>(dimension),
-                   -std::numeric_limits<double>::infinity()};
+  MapEstimate best{std::vector<std::uint16_t>(dimension), -std::numeric_limits<double>::infinity()};
   for (std::uint64_t done = 0; done < draws;) {
-    const std::uint64_t count = std::min<std::uint64_t>(kTile, draws - done);
+    const std::uint64_t count = std::min<std::uint64_t>(kBlock, draws - done);
     const auto block = sampler.Next(count, stop);
     if (!block) return tl::unexpected(block.error());
     if (MapEstimate found = MostProbable(*block);
@@ -145,9 +145,9 @@ Result<std::vector<double>> LogDensityOfCodes(const LoadedModel& model, std::spa
   const std::size_t d = model.dimension();
   std::vector<double> all;
   all.reserve(codes.size() / d);
-  for (std::size_t first = 0; first < codes.size(); first += kTile * d) {
+  for (std::size_t first = 0; first < codes.size(); first += kBlock * d) {
     if (stop.stop_requested()) return Stopped();
-    const auto block = codes.subspan(first, std::min(kTile * d, codes.size() - first));
+    const auto block = codes.subspan(first, std::min(kBlock * d, codes.size() - first));
     const std::vector<float> centres = CellCentres(block);
     const std::vector<std::uint8_t> inside = model.PriorSupport().Accepts(block);
     const auto density = model.estimator->LogDensity(x, {centres.data(), inside.size(), d});

@@ -49,6 +49,9 @@ struct PosteriorDraws {
 struct SamplerLimits {
   std::uint64_t least_attempts = 50'000;  // Before it may give up.
   double least_acceptance = 0.002;        // Below this it does.
+  // Draws of the estimator in one call. Part of the last bits of a density, so that it is fixed,
+  // whatever number of draws is asked for.
+  std::size_t tile = 1024;
 };
 
 // The draws of one observation, one block after another. The draws are a pure function of (model,

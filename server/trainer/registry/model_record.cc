@@ -44,7 +44,8 @@ ModelRecord RecordFrom(const json& j) {
   j.at("id").get_to(record.id);
   j.at("input").get_to(record.input);
   j.at("study").get_to(record.study);
-  record.create_time = WallTime(std::chrono::microseconds(j.at("create_time_us").get<std::int64_t>()));
+  record.create_time =
+      WallTime(std::chrono::microseconds(j.at("create_time_us").get<std::int64_t>()));
   j.at("parameters").get_to(record.parameters);
   j.at("profile").at("name").get_to(record.profile);
   j.at("profile").at("sha256").get_to(record.profile_sha256);

@@ -26,6 +26,11 @@ std::string FileHash(const std::filesystem::path& path) {
 Registry::Registry(std::filesystem::path folder, EstimatorFactory& factory, std::size_t capacity)
     : folder_(std::move(folder)), factory_(factory), capacity_(capacity) {
   std::filesystem::create_directories(folder_);
+  std::vector<std::filesystem::path> unfinished;  // Left by a process that was killed.
+  for (const auto& entry : std::filesystem::directory_iterator(folder_)) {
+    if (entry.path().filename().string().starts_with(kStaging)) unfinished.push_back(entry.path());
+  }
+  for (const std::filesystem::path& path : unfinished) std::filesystem::remove_all(path);
 }
 
 bool Registry::Exists(const std::string& id) const {
@@ -97,10 +102,10 @@ Result<std::shared_ptr<const LoadedModel>> Registry::ReadFromDisk(const ModelRec
        {std::pair(kWeightsFile, record.weights_sha256),
         std::pair(kClassifierFile, record.classifier.weights_sha256)}) {
     if (FileHash(folder / file) != expected) {
-      return Fail(ErrorCode::kDataLoss,
-                  fmt::format("{} of model {} is not the file that model.json names", file,
-                              record.id),
-                  "Restore the model's folder or train it again");
+      return Fail(
+          ErrorCode::kDataLoss,
+          fmt::format("{} of model {} is not the file that model.json names", file, record.id),
+          "Restore the model's folder or train it again");
     }
   }
   auto estimator = factory_.LoadDensityEstimator(record.architecture, folder / kWeightsFile);
@@ -114,10 +119,10 @@ Result<std::shared_ptr<const LoadedModel>> Registry::ReadFromDisk(const ModelRec
   model->classifier = std::move(*classifier);
   if (model->estimator->dimension() != model->dimension() ||
       model->classifier->dimension() != model->dimension()) {
-    return Fail(ErrorCode::kDataLoss,
-                fmt::format("the weights of model {} are for another number of parameters",
-                            record.id),
-                "Restore the model's folder or train it again");
+    return Fail(
+        ErrorCode::kDataLoss,
+        fmt::format("the weights of model {} are for another number of parameters", record.id),
+        "Restore the model's folder or train it again");
   }
   return model;
 }
@@ -136,7 +141,8 @@ void Registry::Add(ModelRecord record, const estimators::DensityEstimator& estim
   SyncPath(staging / kWeightsFile);
   SyncPath(staging / kClassifierFile);
   WriteFileAtomically(staging / kRecordFile, ModelJson(record));
-  std::filesystem::remove_all(folder_ / record.id);  // What is there without model.json is no model.
+  std::filesystem::remove_all(folder_ /
+                              record.id);  // What is there without model.json is no model.
   std::filesystem::rename(staging, folder_ / record.id);
   SyncPath(folder_);
 }

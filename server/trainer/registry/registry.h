@@ -31,7 +31,8 @@ struct LoadedModel {
 // Thread-safe.
 class Registry {
  public:
-  // `capacity` models at most are kept in memory. The factory outlives the registry.
+  // `capacity` models at most are kept in memory. The factory outlives the registry. One registry
+  // at a time writes into a folder.
   Registry(std::filesystem::path folder, EstimatorFactory& factory, std::size_t capacity = 4);
 
   bool Exists(const std::string& id) const;

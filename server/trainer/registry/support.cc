@@ -18,8 +18,8 @@ std::vector<std::uint16_t> CodesOf(std::span<const float> theta) {
   codes.reserve(theta.size());
   for (const float coordinate : theta) {
     const float cell = coordinate * static_cast<float>(kCodeCount);
-    codes.push_back(static_cast<std::uint16_t>(
-        std::clamp(cell, 0.0f, static_cast<float>(kMaxCode))));
+    codes.push_back(
+        static_cast<std::uint16_t>(std::clamp(cell, 0.0f, static_cast<float>(kMaxCode))));
   }
   return codes;
 }

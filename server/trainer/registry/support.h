@@ -10,7 +10,8 @@
 
 namespace inferon::trainer {
 
-// Code k stands for the cell [k, k + 1) / 1023 of the unit interval; its centre is (k + 1/2) / 1023.
+// Code k stands for the cell [k, k + 1) / 1023 of the unit interval; its centre is (k + 1/2) /
+// 1023.
 std::vector<float> CellCentres(std::span<const std::uint16_t> codes);
 // Code of the cell that holds each coordinate; coordinates in [0, 1].
 std::vector<std::uint16_t> CodesOf(std::span<const float> theta);

@@ -22,10 +22,14 @@ void Fill(const EstimatorSpec& spec, v1::EstimatorSpec& message) {
 
 v1::StudyState ToProto(StudyState state) {
   switch (state) {
-    case StudyState::kRunning: return v1::STUDY_STATE_RUNNING;
-    case StudyState::kSucceeded: return v1::STUDY_STATE_SUCCEEDED;
-    case StudyState::kFailed: return v1::STUDY_STATE_FAILED;
-    case StudyState::kCancelled: return v1::STUDY_STATE_CANCELLED;
+    case StudyState::kRunning:
+      return v1::STUDY_STATE_RUNNING;
+    case StudyState::kSucceeded:
+      return v1::STUDY_STATE_SUCCEEDED;
+    case StudyState::kFailed:
+      return v1::STUDY_STATE_FAILED;
+    case StudyState::kCancelled:
+      return v1::STUDY_STATE_CANCELLED;
   }
   return v1::STUDY_STATE_UNSPECIFIED;
 }

@@ -43,9 +43,8 @@ Result<Page<Record>> TakePage(const std::vector<Record>& all, std::uint32_t size
     }
     ++first;
   }
-  const auto last = first + static_cast<std::ptrdiff_t>(
-                                std::min<std::size_t>(wanted, static_cast<std::size_t>(
-                                                                  all.end() - first)));
+  const auto last = first + static_cast<std::ptrdiff_t>(std::min<std::size_t>(
+                                wanted, static_cast<std::size_t>(all.end() - first)));
   Page<Record> page{{first, last}, {}};
   if (last != all.end()) page.next_token = page.records.back().id;
   return page;

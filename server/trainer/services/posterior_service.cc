@@ -57,9 +57,9 @@ v1::Array CodesArray(std::span<const std::uint16_t> codes, std::size_t dimension
 
 bool IsRequestId(const std::string& id) {
   return id.size() <= kMostRequestId && std::ranges::all_of(id, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '.' || c == '_' || c == '-';
-  });
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                  c == '.' || c == '_' || c == '-';
+         });
 }
 
 std::string RandomId() {
@@ -228,18 +228,18 @@ Status PosteriorService::Predict(const v1::PredictPosteriorRequest& request, std
   return status;
 }
 
-Status PosteriorService::StreamPredictions(const Question& question, const ParameterSets& sets,
-                                           const std::string& job, std::stop_token stop,
-                                           grpc::ServerWriter<v1::PredictPosteriorResponse>& writer) {
+Status PosteriorService::StreamPredictions(
+    const Question& question, const ParameterSets& sets, const std::string& job,
+    std::stop_token stop, grpc::ServerWriter<v1::PredictPosteriorResponse>& writer) {
   const ModelRecord& record = question.model->record;
   bool first = true;
   return experiments_.Collect(job, sets.size(), stop, [&](ExperimentResults results) -> Status {
     if (!results.error.empty()) {
-      return Fail(ErrorCode::kFailedPrecondition,
-                  fmt::format("experiments {}..{} of job {} failed for good: {}",
-                              results.first_index, results.first_index + results.count - 1, job,
-                              results.error),
-                  "Look at the job with `inferon job watch`");
+      return Fail(
+          ErrorCode::kFailedPrecondition,
+          fmt::format("experiments {}..{} of job {} failed for good: {}", results.first_index,
+                      results.first_index + results.count - 1, job, results.error),
+          "Look at the job with `inferon job watch`");
     }
     const ObservationBatch& batch = results.observations;
     std::vector<float> features;
@@ -249,8 +249,8 @@ Status PosteriorService::StreamPredictions(const Question& question, const Param
     }
     v1::PredictPosteriorResponse response;
     const std::size_t d = sets.dimension;
-    *response.mutable_codes() = CodesArray(
-        std::span(sets.codes).subspan(results.first_index * d, results.count * d), d);
+    *response.mutable_codes() =
+        CodesArray(std::span(sets.codes).subspan(results.first_index * d, results.count * d), d);
     *response.mutable_traces() =
         rpc::ToArray<std::uint16_t>("traces", batch.trace, {batch.size(), batch.points});
     *response.mutable_features() =
@@ -260,8 +260,8 @@ Status PosteriorService::StreamPredictions(const Question& question, const Param
         response.add_feature_names(std::string(FeatureName(static_cast<Feature>(i))));
       }
       AddWarnings(question.input, response);
-      *response.mutable_observed_features() = rpc::ToArray<float>(
-          "observed_features", question.input.features, {kFeatureCount});
+      *response.mutable_observed_features() =
+          rpc::ToArray<float>("observed_features", question.input.features, {kFeatureCount});
       response.set_job(job);
     }
     if (!writer.Write(response)) return Fail(ErrorCode::kCancelled, "the client has gone");

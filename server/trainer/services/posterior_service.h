@@ -15,8 +15,8 @@ namespace inferon::trainer {
 // Thread-safe. Queries end when their client has gone or `stop` is requested.
 class PosteriorService final : public v1::PosteriorService::Service {
  public:
-  // What it refers to outlives the service. `experiments` gives up after a while where the scheduler
-  // is away.
+  // What it refers to outlives the service. `experiments` gives up after a while where the
+  // scheduler is away.
   PosteriorService(Registry& registry, Experiments& experiments, std::stop_token stop,
                    int most_queries = 16);
 

@@ -27,9 +27,9 @@ class StudyService final : public v1::StudyService::Service {
                           grpc::ServerWriter<v1::WatchStudyResponse>* writer) override;
   grpc::Status CancelStudy(grpc::ServerContext* context, const v1::CancelStudyRequest* request,
                            v1::CancelStudyResponse* response) override;
-  grpc::Status StreamStudyReport(grpc::ServerContext* context,
-                                 const v1::StreamStudyReportRequest* request,
-                                 grpc::ServerWriter<v1::StreamStudyReportResponse>* writer) override;
+  grpc::Status StreamStudyReport(
+      grpc::ServerContext* context, const v1::StreamStudyReportRequest* request,
+      grpc::ServerWriter<v1::StreamStudyReportResponse>* writer) override;
 
  private:
   Status Watch(grpc::ServerContext& context, const v1::WatchStudyRequest& request,

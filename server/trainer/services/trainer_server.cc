@@ -76,8 +76,7 @@ Result<std::unique_ptr<TrainerServer>> StartTrainer(const TrainerOptions& option
   std::filesystem::create_directories(options.folder);
   auto lock = FileLock::Acquire(options.folder / "lock");
   if (!lock) return tl::unexpected(lock.error());
-  auto trainer =
-      std::make_unique<GrpcTrainerServer>(options, factory, clock, std::move(*lock));
+  auto trainer = std::make_unique<GrpcTrainerServer>(options, factory, clock, std::move(*lock));
   if (Status started = trainer->Start(options.address); !started) {
     return tl::unexpected(started.error());
   }

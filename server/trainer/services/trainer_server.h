@@ -12,9 +12,9 @@
 namespace inferon::trainer {
 
 struct TrainerOptions {
-  std::filesystem::path folder;               // DATA: studies/, models/, lock.
+  std::filesystem::path folder;  // DATA: studies/, models/, lock.
   std::string address = "127.0.0.1:0";
-  std::string scheduler;                      // Address.
+  std::string scheduler;  // Address.
   std::size_t models_in_memory = 4;
   int most_queries = 16;
   ManagerOptions manager;

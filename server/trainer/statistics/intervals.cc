@@ -42,8 +42,8 @@ double IncompleteBeta(double a, double b, double x) {
   INFERON_CHECK(a > 0 && b > 0);
   if (x <= 0) return 0;
   if (x >= 1) return 1;
-  const double front = std::exp(LogGamma(a + b) - LogGamma(a) - LogGamma(b) + a * std::log(x) +
-                                b * std::log1p(-x));
+  const double front =
+      std::exp(LogGamma(a + b) - LogGamma(a) - LogGamma(b) + a * std::log(x) + b * std::log1p(-x));
   if (x < (a + 1) / (a + b + 2)) return front * BetaFraction(a, b, x) / a;
   return 1 - front * BetaFraction(b, a, 1 - x) / b;
 }
@@ -79,11 +79,9 @@ Interval ShareRatio(std::uint64_t first_hits, std::uint64_t first_count, std::ui
                     std::uint64_t second_count) {
   if (first_hits == 0 || second_hits == 0) return {0, std::numeric_limits<double>::infinity()};
   const double a = 1.0 / static_cast<double>(first_hits) - 1.0 / static_cast<double>(first_count);
-  const double b =
-      1.0 / static_cast<double>(second_hits) - 1.0 / static_cast<double>(second_count);
-  const double ratio =
-      static_cast<double>(first_hits) / static_cast<double>(first_count) /
-      (static_cast<double>(second_hits) / static_cast<double>(second_count));
+  const double b = 1.0 / static_cast<double>(second_hits) - 1.0 / static_cast<double>(second_count);
+  const double ratio = static_cast<double>(first_hits) / static_cast<double>(first_count) /
+                       (static_cast<double>(second_hits) / static_cast<double>(second_count));
   const double factor = std::exp(1.959963984540054 * std::sqrt(a + b));
   return {ratio / factor, ratio * factor};
 }

@@ -21,7 +21,8 @@ constexpr std::string_view kMagic{"\x93NUMPY\x01\x00", 8};
 constexpr std::size_t kFlushBytes = 1 << 20;
 
 [[noreturn]] void ThrowErrno(const char* what, const std::filesystem::path& path) {
-  throw std::system_error(errno, std::generic_category(), fmt::format("{} {}", what, path.string()));
+  throw std::system_error(errno, std::generic_category(),
+                          fmt::format("{} {}", what, path.string()));
 }
 
 void WriteAt(int fd, std::string_view bytes, off_t offset, const std::filesystem::path& path) {
@@ -72,7 +73,8 @@ std::string NpyHeader(std::string_view type, std::span<const std::uint64_t> shap
   std::string header(kMagic);
   header += static_cast<char>(kNpyHeaderBytes - 10);
   header += '\0';
-  header += fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}), }}", type, extents);
+  header +=
+      fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}), }}", type, extents);
   INFERON_CHECK(header.size() < kNpyHeaderBytes);
   header.resize(kNpyHeaderBytes - 1, ' ');
   return header + '\n';

@@ -19,10 +19,22 @@ namespace inferon::trainer {
 // NumPy's name of an element type: "<u2", "<f4", ...
 template <typename T>
 constexpr std::string_view NpyType();
-template <> constexpr std::string_view NpyType<std::uint16_t>() { return "<u2"; }
-template <> constexpr std::string_view NpyType<std::uint32_t>() { return "<u4"; }
-template <> constexpr std::string_view NpyType<float>() { return "<f4"; }
-template <> constexpr std::string_view NpyType<double>() { return "<f8"; }
+template <>
+constexpr std::string_view NpyType<std::uint16_t>() {
+  return "<u2";
+}
+template <>
+constexpr std::string_view NpyType<std::uint32_t>() {
+  return "<u4";
+}
+template <>
+constexpr std::string_view NpyType<float>() {
+  return "<f4";
+}
+template <>
+constexpr std::string_view NpyType<double>() {
+  return "<f8";
+}
 
 // Header of an array; always kNpyHeaderBytes long, so that it can be written last.
 inline constexpr std::size_t kNpyHeaderBytes = 128;
@@ -92,7 +104,9 @@ class MappedArray {
     const std::string_view bytes = file_->bytes();
     return {reinterpret_cast<const T*>(bytes.data()), bytes.size() / sizeof(T)};
   }
-  std::span<const T> Row(std::uint64_t i) const { return values().subspan(i * columns(), columns()); }
+  std::span<const T> Row(std::uint64_t i) const {
+    return values().subspan(i * columns(), columns());
+  }
   const std::vector<std::uint64_t>& shape() const { return file_->shape(); }
 
  private:

@@ -101,6 +101,14 @@ std::vector<std::uint8_t> RelevantRows(const DataSet& data, const StudySpec& spe
   return relevant;
 }
 
+void RemoveCheckpoints(const StudyContext& study, const std::string& step) {
+  for (const auto& entry : std::filesystem::directory_iterator(study.folder)) {
+    if (entry.path().filename().string().starts_with(step + ".checkpoint")) {
+      std::filesystem::remove_all(entry.path());
+    }
+  }
+}
+
 Status TrainStudyClassifier(const StudyContext& study, std::stop_token stop) {
   if (std::filesystem::exists(TrainingPath(study))) return {};
   const auto data = DataSet::Open(study.folder, "uniform");
@@ -115,10 +123,11 @@ Status TrainStudyClassifier(const StudyContext& study, std::stop_token stop) {
   options.members = study.options.classifier_members;
   const std::vector<float> theta = CellCentres(data->AllCodes());
   estimators::TrainingResult result;
-  const auto classifier = study.factory.TrainClassifier(
-      options, {theta.data(), data->size(), data->dimension()}, relevant,
-      ClassifierTraining(study, stop), &result);
+  const auto classifier =
+      study.factory.TrainClassifier(options, {theta.data(), data->size(), data->dimension()},
+                                    relevant, ClassifierTraining(study, stop), &result);
   if (!classifier) return tl::unexpected(classifier.error());
+  study.journal.Progress("classifier", result.epochs, result.epochs);
 
   std::filesystem::path part = ClassifierWeights(study);
   part += ".part";
@@ -146,10 +155,11 @@ Status SetClassifierThreshold(const StudyContext& study, std::stop_token /*stop*
   if (!choice) return tl::unexpected(choice.error());
   const auto audited = DataSet::Open(study.folder, "audit");
   if (!audited) return tl::unexpected(audited.error());
-  const ThresholdAudit audit = AuditThreshold(Scores(*trained->classifier, *audited),
-                                              RelevantRows(*audited, study.spec), choice->threshold);
+  const ThresholdAudit audit =
+      AuditThreshold(Scores(*trained->classifier, *audited), RelevantRows(*audited, study.spec),
+                     choice->threshold);
   WriteFileAtomically(ThresholdPath(study), ThresholdJson(*choice, audit).dump(1) + "\n");
-  std::filesystem::remove_all(study.folder / "classifier.checkpoint");
+  RemoveCheckpoints(study, "classifier");
   study.journal.Note("classifier",
                      fmt::format("misses {} of {} relevant (95 % bound {:.1f} %), {:.0f} % of the "
                                  "accepted are relevant",

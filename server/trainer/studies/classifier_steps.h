@@ -32,6 +32,9 @@ Result<StudyClassifier> LoadStudyClassifier(const StudyContext& study);
 
 std::filesystem::path ClassifierWeights(const StudyContext& study);
 
+// Removes what a training kept to go on from (one checkpoint for each member of an ensemble).
+void RemoveCheckpoints(const StudyContext& study, const std::string& step);
+
 // 1 for each experiment with a relevant spike count in the stimulus window, else 0.
 std::vector<std::uint8_t> RelevantRows(const DataSet& data, const StudySpec& spec);
 

@@ -88,14 +88,11 @@ void DataSetWriter::AppendFailed(std::uint64_t index, const std::string& error) 
 }
 
 void DataSetWriter::Finish() {
-  const std::vector<std::vector<std::uint64_t>> shapes = {{rows_, dimension_},
-                                                          {rows_, protocol_.Points()},
-                                                          {rows_},
-                                                          {spikes_},
-                                                          {rows_, kFeatureCount}};
+  const std::vector<std::vector<std::uint64_t>> shapes = {
+      {rows_, dimension_}, {rows_, protocol_.Points()}, {rows_}, {spikes_}, {rows_, kFeatureCount}};
   nlohmann::json manifest = {{"schema", kSchema}, {"step", step_}, {"rows", rows_}};
-  manifest["provenance"] = provenance_.empty() ? nlohmann::json::object()
-                                               : nlohmann::json::parse(provenance_);
+  manifest["provenance"] =
+      provenance_.empty() ? nlohmann::json::object() : nlohmann::json::parse(provenance_);
   manifest["failed"] = nlohmann::json::array();
   for (const FailedExperiment& f : failed_) {
     manifest["failed"].push_back({{"index", f.index}, {"error", f.error}});
@@ -151,10 +148,10 @@ Result<DataSet> DataSet::Open(const std::filesystem::path& folder, const std::st
   const std::uint64_t rows = set.size();
   if (trace->rows() != rows || counts->rows() != rows || features->rows() != rows ||
       features->columns() != kFeatureCount || set.first_spike_.back() != times->values().size()) {
-    return Fail(ErrorCode::kDataLoss,
-                fmt::format("the arrays of data set {} in {} do not fit together", step,
-                            folder.string()),
-                "Restore the folder or start a new study");
+    return Fail(
+        ErrorCode::kDataLoss,
+        fmt::format("the arrays of data set {} in {} do not fit together", step, folder.string()),
+        "Restore the folder or start a new study");
   }
   set.sha256_ = Sha256Hex(*manifest);
   const auto json = nlohmann::json::parse(*manifest, nullptr, false);
@@ -166,15 +163,15 @@ Observation DataSet::At(std::uint64_t i) const {
   Observation observation;
   const auto trace = Trace(i);
   observation.trace.assign(trace.begin(), trace.end());
-  const auto times = spike_times_.values().subspan(first_spike_[i],
-                                                   first_spike_[i + 1] - first_spike_[i]);
+  const auto times =
+      spike_times_.values().subspan(first_spike_[i], first_spike_[i + 1] - first_spike_[i]);
   observation.spike_time_us.assign(times.begin(), times.end());
   return observation;
 }
 
 estimators::RowSource DataSet::FeatureSource() const {
-  return {size(), kFeatureCount, [features = features_](std::span<const std::uint32_t> rows,
-                                                        float* out) {
+  return {size(), kFeatureCount,
+          [features = features_](std::span<const std::uint32_t> rows, float* out) {
             for (const std::uint32_t row : rows) {
               out = std::ranges::copy(features.Row(row), out).out;
             }

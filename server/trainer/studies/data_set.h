@@ -32,8 +32,8 @@ struct FailedExperiment {
 // the disk refuses. Not thread-safe.
 class DataSetWriter {
  public:
-  DataSetWriter(const std::filesystem::path& folder, const std::string& step,
-                std::size_t dimension, const Protocol& protocol);
+  DataSetWriter(const std::filesystem::path& folder, const std::string& step, std::size_t dimension,
+                const Protocol& protocol);
   ~DataSetWriter();
 
   // Appends experiments; codes holds theirs, [batch.size(), dimension]. kDataLoss where the batch
@@ -79,7 +79,8 @@ class DataSet {
   std::span<const float> AllFeatures() const { return features_.values(); }
   // Spikes within the stimulus window.
   std::uint32_t StimulusSpikes(std::uint64_t i) const {
-    return static_cast<std::uint32_t>(FeatureRow(i)[static_cast<std::size_t>(Feature::kSpikeCount)]);
+    return static_cast<std::uint32_t>(
+        FeatureRow(i)[static_cast<std::size_t>(Feature::kSpikeCount)]);
   }
   Observation At(std::uint64_t i) const;
   // Lower-case hex SHA-256 of the manifest, which holds those of the files.

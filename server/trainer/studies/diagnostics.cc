@@ -17,6 +17,9 @@ namespace {
 
 using nlohmann::json;
 
+// Calls of the estimator are small here: a few hundred draws are wanted for each observation.
+constexpr std::size_t kTile = 512;
+
 std::filesystem::path Path(const StudyContext& study, const std::string& input,
                            const std::string& what) {
   return study.folder / fmt::format("diagnostics.{}.{}", input, what);
@@ -48,14 +51,14 @@ std::vector<double> HeldoutDensities(const StudyContext& study, const LoadedMode
     }
   }
   const estimators::RowSource all = SourceOf(model.record.input, validation);
-  const estimators::RowSource held_out{
-      rows.size(), all.columns, [&](std::span<const std::uint32_t> indices, float* out) {
-        std::vector<std::uint32_t> wanted;
-        for (const std::uint32_t i : indices) {
-          wanted.push_back(static_cast<std::uint32_t>(rows[i]));
-        }
-        all.fill(wanted, out);
-      }};
+  const estimators::RowSource held_out{rows.size(), all.columns,
+                                       [&](std::span<const std::uint32_t> indices, float* out) {
+                                         std::vector<std::uint32_t> wanted;
+                                         for (const std::uint32_t i : indices) {
+                                           wanted.push_back(static_cast<std::uint32_t>(rows[i]));
+                                         }
+                                         all.fill(wanted, out);
+                                       }};
   return model.estimator->LogDensityPairs(held_out, {theta.data(), rows.size(), d});
 }
 
@@ -65,7 +68,7 @@ Status AppendCalibration(const StudyContext& study, const LoadedModel& model,
                          std::stop_token stop) {
   const std::vector<float> x = InputOf(SourceOf(model.record.input, validation), row);
   const std::string stream = fmt::format("calibration/{}/{}", model.record.input, row);
-  PosteriorSampler sampler(model, x, DerivedSeed(study.spec.seed, stream));
+  PosteriorSampler sampler(model, x, DerivedSeed(study.spec.seed, stream), {.tile = kTile});
   const auto draws = sampler.Next(study.options.calibration_draws, stop);
   if (!draws && draws.error().code == ErrorCode::kFailedPrecondition) {
     ++out.left_out;
@@ -117,10 +120,9 @@ Status Diagnose(const StudyContext& study, const std::string& input, std::stop_t
   WriteArray(Path(study, input, "levels.npy"), std::span<const double>(out.levels),
              {out.levels.size()});
   study.At("diagnostics:" + input);
-  WriteFileAtomically(Path(study, input, "json"),
-                      json{{"draws", study.options.calibration_draws}, {"left_out", out.left_out}}
-                              .dump() +
-                          "\n");
+  WriteFileAtomically(
+      Path(study, input, "json"),
+      json{{"draws", study.options.calibration_draws}, {"left_out", out.left_out}}.dump() + "\n");
   return {};
 }
 

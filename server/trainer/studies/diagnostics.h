@@ -17,11 +17,11 @@ namespace inferon::trainer {
 Status Diagnose(const StudyContext& study, const std::string& input, std::stop_token stop);
 
 struct Diagnostics {
-  std::vector<double> heldout;        // [m]
-  std::vector<std::uint32_t> ranks;   // [n, d]
-  std::vector<double> levels;         // [n]
-  std::uint32_t draws = 0;            // Posterior draws behind each rank.
-  std::uint64_t left_out = 0;         // Validation rows without ranks: too few draws in the support.
+  std::vector<double> heldout;       // [m]
+  std::vector<std::uint32_t> ranks;  // [n, d]
+  std::vector<double> levels;        // [n]
+  std::uint32_t draws = 0;           // Posterior draws behind each rank.
+  std::uint64_t left_out = 0;        // Validation rows without ranks: too few draws in the support.
 };
 Result<Diagnostics> ReadDiagnostics(const StudyContext& study, const std::string& input);
 

@@ -28,8 +28,8 @@ estimators::FlowOptions FlowOf(const StudyContext& study, const std::string& inp
   estimators::FlowOptions flow;
   flow.dimension = study.dimension();
   flow.input_columns = columns;
-  flow.input = input == "summary" ? estimators::InputNetwork::kSummary
-                                  : estimators::InputNetwork::kFeatures;
+  flow.input =
+      input == "summary" ? estimators::InputNetwork::kSummary : estimators::InputNetwork::kFeatures;
   flow.transforms = spec.transforms;
   flow.hidden = spec.hidden;
   flow.bins = spec.bins;
@@ -67,7 +67,6 @@ Result<ModelRecord> RecordOf(const StudyContext& study, const std::string& input
   record.id = ModelId(study.id, input);
   record.input = input;
   record.study = study.id;
-  record.create_time = study.clock.WallNow();
   record.parameters = study.profile.ParameterNames();
   record.profile = study.profile.name;
   record.profile_toml = study.spec.profile_toml;
@@ -114,21 +113,23 @@ Status TrainModel(const StudyContext& study, const std::string& input, std::stop
     const estimators::PairData pairs{
         data->AllCodes(), input == "summary" ? data->TraceSource() : data->FeatureSource()};
     estimators::TrainingResult result;
-    const auto estimator =
-        study.factory.TrainDensityEstimator(FlowOf(study, input, pairs.x.columns), pairs,
-                                            TrainingOf(study, input, stop), &result);
+    const auto estimator = study.factory.TrainDensityEstimator(
+        FlowOf(study, input, pairs.x.columns), pairs, TrainingOf(study, input, stop), &result);
     if (!estimator) return tl::unexpected(estimator.error());
+    study.journal.Progress(input, result.epochs, result.epochs);
+    record->create_time = study.clock.WallNow();
     record->epochs = result.epochs;
     record->heldout_log_density = -result.best_heldout_loss;
-    WriteFileAtomically(CurvePath(study, input), json{{"training_loss", result.training_loss},
-                                                      {"heldout_loss", result.heldout_loss}}
-                                                         .dump(1) +
-                                                     "\n");
+    WriteFileAtomically(
+        CurvePath(study, input),
+        json{{"training_loss", result.training_loss}, {"heldout_loss", result.heldout_loss}}.dump(
+            1) +
+            "\n");
     study.At(input + ":trained");
     study.registry.Add(std::move(*record), **estimator, ClassifierWeights(study));
     study.At(input + ":registered");
   }
-  std::filesystem::remove_all(study.folder / (input + ".checkpoint"));
+  RemoveCheckpoints(study, input);
   Announce(study, id);
   return {};
 }
@@ -141,7 +142,8 @@ Result<LossCurve> ReadLossCurve(const StudyContext& study, const std::string& in
     return LossCurve{j.at("training_loss").get<std::vector<double>>(),
                      j.at("heldout_loss").get<std::vector<double>>()};
   } catch (const json::exception& e) {
-    return Fail(ErrorCode::kDataLoss, fmt::format("{}.training.json is damaged: {}", input, e.what()),
+    return Fail(ErrorCode::kDataLoss,
+                fmt::format("{}.training.json is damaged: {}", input, e.what()),
                 "Start a new study");
   }
 }

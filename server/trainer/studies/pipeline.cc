@@ -21,6 +21,17 @@ constexpr std::int32_t kValidationPriority = 1;
 
 Status Nothing(std::stop_token) { return {}; }
 
+// What a run that was killed was writing at that moment. Nobody else writes now.
+void RemoveUnfinishedFiles(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> unfinished;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+    if (entry.is_regular_file() && entry.path().extension() == ".part") {
+      unfinished.push_back(entry.path());
+    }
+  }
+  for (const std::filesystem::path& path : unfinished) std::filesystem::remove(path);
+}
+
 // Remembers tasks in the study's journal.
 class JournalLog : public TaskLog {
  public:
@@ -82,10 +93,9 @@ void AddRounds(const StudyContext& study, std::vector<Task>& tasks) {
 // Tasks of one model. The two models go their way side by side, each in its own thread.
 void AddModel(const StudyContext& study, const std::string& input, std::vector<Task>& tasks) {
   const auto add = [&](std::string id, std::vector<std::string> after, auto function) {
-    tasks.push_back({std::move(id), std::move(after), [&study, input, function](
-                                                          std::stop_token stop) {
-                       return function(study, input, stop);
-                     }});
+    tasks.push_back(
+        {std::move(id), std::move(after),
+         [&study, input, function](std::stop_token stop) { return function(study, input, stop); }});
   };
   add(input, {"constrained"}, TrainModel);
   add("posterior." + input, {input, "target", "validation"}, DrawPosterior);
@@ -105,13 +115,14 @@ std::vector<Task> StudyTasks(const StudyContext& study) {
   for (const std::string step : {"posterior", "check", "diagnostics"}) {
     tasks.push_back({step, {step + ".features", step + ".summary"}, Nothing});
   }
-  tasks.push_back({"report",
-                   {"posterior", "check", "diagnostics"},
-                   [&study](std::stop_token stop) { return MakeReport(study, stop); }});
+  tasks.push_back({"report", {"posterior", "check", "diagnostics"}, [&study](std::stop_token stop) {
+                     return MakeReport(study, stop);
+                   }});
   return tasks;
 }
 
 Status RunStudy(const StudyContext& study, std::stop_token stop) {
+  RemoveUnfinishedFiles(study.folder);
   JournalLog log(study);
   return RunTasks(StudyTasks(study), log, stop);
 }

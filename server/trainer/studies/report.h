@@ -17,10 +17,10 @@ struct ReportNumber {
   std::string key;
   std::string label;
   double value = kUnknown;
-  double low = kUnknown;   // 95 % interval.
+  double low = kUnknown;  // 95 % interval.
   double high = kUnknown;
-  std::string unit;        // "share", "nats", "codes", "experiments", "seconds", "us", "counts", "".
-  std::string paper;       // The paper's figure as text; may be empty.
+  std::string unit;   // "share", "nats", "codes", "experiments", "seconds", "us", "counts", "".
+  std::string paper;  // The paper's figure as text; may be empty.
   std::string provenance;
 };
 

@@ -108,8 +108,8 @@ void AddInput(const InputResults& r, std::vector<ReportArray>& arrays) {
   arrays.push_back(MakeArray("map." + r.input + ".codes", copy(r.posterior.maps.Row(0)), {d}));
   arrays.push_back(OneTrace("map." + r.input + ".trace", r.check, n));
   arrays.push_back(FeatureRows("ppc." + r.input + ".features", r.check, n));
-  arrays.push_back(Traces("validation.map." + r.input + ".trace", r.check,
-                          Consecutive(n + 1, figures)));
+  arrays.push_back(
+      Traces("validation.map." + r.input + ".trace", r.check, Consecutive(n + 1, figures)));
   arrays.push_back(Losses(r));
   arrays.push_back(MakeArray("sbc." + r.input + ".ranks", r.diagnostics.ranks,
                              {r.diagnostics.ranks.size() / d, d}));
@@ -123,15 +123,14 @@ std::vector<ReportArray> ReportArrays(const StudyContext& study, const StudyResu
   const DataSet& target = results.target;
   arrays.push_back(SpikeCounts("uniform.spike_count", results.uniform));
   arrays.push_back(SpikeCounts("constrained.spike_count", results.constrained));
-  arrays.push_back(Traces("figure1a.traces", results.constrained,
-                          SampleRows(results.constrained, study.spec)));
+  arrays.push_back(
+      Traces("figure1a.traces", results.constrained, SampleRows(results.constrained, study.spec)));
   const auto theta = target.Codes(0);
-  arrays.push_back(MakeArray("target.codes",
-                             std::vector<std::uint16_t>(theta.begin(), theta.end()),
+  arrays.push_back(MakeArray("target.codes", std::vector<std::uint16_t>(theta.begin(), theta.end()),
                              {theta.size()}));
   arrays.push_back(OneTrace("target.trace", target, 0));
-  arrays.push_back(Traces("target.trials", target,
-                          Consecutive(0, std::min(kShownTrials, target.size()))));
+  arrays.push_back(
+      Traces("target.trials", target, Consecutive(0, std::min(kShownTrials, target.size()))));
   ReportArray features = FeatureRows("target.features", target, 1);
   features.shape = {kFeatureCount};
   arrays.push_back(std::move(features));

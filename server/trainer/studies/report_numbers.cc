@@ -67,9 +67,8 @@ class NumberList {
 
   void AddShare(const std::string& key, const std::string& label, std::uint64_t hits,
                 std::uint64_t count, const std::string& provenance, const std::string& paper = {}) {
-    Add(key, label,
-        count == 0 ? kUnknown : static_cast<double>(hits) / static_cast<double>(count), "share",
-        provenance + "; interval after Clopper and Pearson",
+    Add(key, label, count == 0 ? kUnknown : static_cast<double>(hits) / static_cast<double>(count),
+        "share", provenance + "; interval after Clopper and Pearson",
         statistics::ClopperPearson(hits, count), paper);
   }
 
@@ -152,7 +151,8 @@ void NumberList::AddClassifier() {
   const ThresholdAudit& audit = results_.classifier.audit;
   const ThresholdChoice& choice = results_.classifier.choice;
   const std::string rule = fmt::format(
-      "classifier trained on data set uniform, threshold {:.6g} from data set calibration ({} of {} "
+      "classifier trained on data set uniform, threshold {:.6g} from data set calibration ({} of "
+      "{} "
       "relevant missed, 95 % bound {:.2f} %), measured on data set audit ({} experiments)",
       choice.threshold, choice.missed, choice.relevant, 100 * choice.bound, audit.draws);
   AddShare("false_negative_rate", "Classifier: relevant sets that it rejects", audit.missed,
@@ -169,11 +169,11 @@ void NumberList::AddClassifier() {
 void NumberList::AddDensities() {
   const InputResults& features = results_.inputs[0];
   const InputResults& summary = results_.inputs[1];
-  const std::string subset =
-      fmt::format("mean over the {} rows of {} with {}..{} spikes, nats over the unit box; +-1.96 "
-                  "standard errors",
-                  features.diagnostics.heldout.size(), Source("validation", results_.validation),
-                  study_.spec.min_spikes, study_.spec.max_spikes);
+  const std::string subset = fmt::format(
+      "mean over the {} rows of {} with {}..{} spikes, nats over the unit box; +-1.96 "
+      "standard errors",
+      features.diagnostics.heldout.size(), Source("validation", results_.validation),
+      study_.spec.min_spikes, study_.spec.max_spikes);
   const DrawEffort& effort = results_.effort;
   const Interval share = statistics::ClopperPearson(effort.accepted, effort.candidates);
   const double acceptance =
@@ -195,8 +195,8 @@ void NumberList::AddDensities() {
 }
 
 void NumberList::AddTarget() {
-  const std::string source = "trial 0 of " + Source("target", results_.target) + ", " +
-                             results_.target_choice;
+  const std::string source =
+      "trial 0 of " + Source("target", results_.target) + ", " + results_.target_choice;
   const auto row = results_.target.FeatureRow(0);
   for (std::size_t i = 0; i < kFeatureCount; ++i) {
     const auto feature = static_cast<Feature>(i);
@@ -226,16 +226,14 @@ void NumberList::AddPosterior(const InputResults& r) {
   const auto theta = results_.target.Codes(0);
   bool inside = true;
   for (std::size_t p = 0; p < names.size(); ++p) {
-    const auto sorted =
-        statistics::Sorted(Column(r.posterior.codes.values(), names.size(), p));
+    const auto sorted = statistics::Sorted(Column(r.posterior.codes.values(), names.size(), p));
     inside = inside && theta[p] >= statistics::Quantile(sorted, 0.005) &&
              theta[p] <= statistics::Quantile(sorted, 0.995);
   }
   const std::string source = fmt::format("{} draws of {} for the target observation",
                                          r.posterior.codes.rows(), ModelSource(r));
-  Add("theta_inside_99_" + r.input,
-      "theta_T in the central 99 % of every marginal, " + r.input, inside ? 1 : 0, "",
-      source + "; 1 = yes, 0 = no", {kUnknown, kUnknown}, "dense near theta_T");
+  Add("theta_inside_99_" + r.input, "theta_T in the central 99 % of every marginal, " + r.input,
+      inside ? 1 : 0, "", source + "; 1 = yes, 0 = no", {kUnknown, kUnknown}, "dense near theta_T");
   Add("posterior_acceptance_" + r.input, "Draws inside the constrained prior, " + r.input,
       r.posterior.acceptance, "share", source);
   AddWidths(r.input, r.posterior.codes.values(), source,
@@ -269,9 +267,9 @@ void NumberList::AddCalibration(const InputResults& r) {
   const Diagnostics& diagnostics = r.diagnostics;
   const std::vector<std::string> names = study_.profile.ParameterNames();
   const std::size_t d = names.size();
-  std::string source = fmt::format("{} draws of {} for each of {} rows of {}", diagnostics.draws,
-                                   ModelSource(r), diagnostics.levels.size(),
-                                   Source("validation", results_.validation));
+  std::string source =
+      fmt::format("{} draws of {} for each of {} rows of {}", diagnostics.draws, ModelSource(r),
+                  diagnostics.levels.size(), Source("validation", results_.validation));
   if (diagnostics.left_out > 0) {
     source += fmt::format("; {} rows left out: too few draws inside the constrained prior",
                           diagnostics.left_out);

@@ -18,7 +18,7 @@ Result<InputResults> ReadInput(const StudyContext& study, const std::string& inp
   if (!check) return tl::unexpected(check.error());
   auto diagnostics = ReadDiagnostics(study, input);
   if (!diagnostics) return tl::unexpected(diagnostics.error());
-  return InputResults{input,  std::move(*model), std::move(*losses), *posterior,
+  return InputResults{input,  std::move(*model),      std::move(*losses), *posterior,
                       *check, std::move(*diagnostics)};
 }
 
@@ -45,9 +45,8 @@ Result<StudyResults> ReadResults(const StudyContext& study) {
   if (!effort) return tl::unexpected(effort.error());
   auto choice = TargetChoice(study);
   if (!choice) return tl::unexpected(choice.error());
-  StudyResults results{*uniform, *constrained,           *validation,
-                       *target,  std::move(*classifier), *effort,
-                       *choice,  {}};
+  StudyResults results{*uniform, *constrained, *validation, *target, std::move(*classifier),
+                       *effort,  *choice,      {}};
   for (const char* input : kInputs) {
     auto read = ReadInput(study, input);
     if (!read) return tl::unexpected(read.error());

@@ -41,9 +41,9 @@ ExperimentJob JobOf(const StudyContext& study, const Round& round, const RoundPa
   ExperimentJob job;
   job.project = study.spec.project;
   job.sets.dimension = round.sets.dimension;
-  const auto codes = std::span(round.sets.codes)
-                         .subspan(part.first_set * round.sets.dimension,
-                                  part.sets * round.sets.dimension);
+  const auto codes =
+      std::span(round.sets.codes)
+          .subspan(part.first_set * round.sets.dimension, part.sets * round.sets.dimension);
   job.sets.codes.assign(codes.begin(), codes.end());
   const std::string digest =
       Sha256Hex({reinterpret_cast<const char*>(codes.data()), codes.size_bytes()}).substr(0, 8);
@@ -89,11 +89,11 @@ class RoundCollector {
         writer_(study.folder, round.name, round.sets.dimension, study.spec.protocol) {}
 
   Status Collect(const RoundPart& part, std::stop_token stop) {
-    return study_.experiments.Collect(
-        part.job, part.sets * round_.trials, stop, [&](ExperimentResults results) {
-          results.first_index += part.first_set * round_.trials;
-          return Take(part, results);
-        });
+    return study_.experiments.Collect(part.job, part.sets * round_.trials, stop,
+                                      [&](ExperimentResults results) {
+                                        results.first_index += part.first_set * round_.trials;
+                                        return Take(part, results);
+                                      });
   }
 
   void Finish() { writer_.Finish(); }
@@ -111,8 +111,7 @@ class RoundCollector {
     } else if (Status allowed = TakeFailed(part, results); !allowed) {
       return allowed;
     }
-    study_.journal.Progress(round_.step, writer_.rows() + writer_.failed(), total_,
-                             round_.name);
+    study_.journal.Progress(round_.step, writer_.rows() + writer_.failed(), total_, round_.name);
     study_.At(round_.name + ":results");
     return {};
   }
@@ -173,15 +172,14 @@ Status RunConstrainedRound(const StudyContext& study, const std::string& step, s
     const auto classifier = LoadStudyClassifier(study);
     if (!classifier) return tl::unexpected(classifier.error());
     study.journal.Note(step, "drawing parameter sets");
-    const auto draws = ConstrainedSets(classifier->PriorSupport(), study.spec.seed, step,
-                                       study.dimension(), count, study.options.least_acceptance,
-                                       stop, nullptr);
+    const auto draws =
+        ConstrainedSets(classifier->PriorSupport(), study.spec.seed, step, study.dimension(), count,
+                        study.options.least_acceptance, stop, nullptr);
     if (!draws) return tl::unexpected(draws.error());
-    WriteFileAtomically(study.folder / (step + ".draws.json"),
-                        nlohmann::json{{"accepted", draws->sets.size()},
-                                       {"candidates", draws->candidates}}
-                                .dump() +
-                            "\n");
+    WriteFileAtomically(
+        study.folder / (step + ".draws.json"),
+        nlohmann::json{{"accepted", draws->sets.size()}, {"candidates", draws->candidates}}.dump() +
+            "\n");
     WriteSets(study, step, draws->sets);
     study.journal.Note(step, "");
   }

@@ -13,8 +13,8 @@ namespace inferon::trainer {
 
 // A round of experiments of a study.
 struct Round {
-  std::string name;       // Of its data set: "uniform", "check-features".
-  std::string step;       // That shows its progress.
+  std::string name;  // Of its data set: "uniform", "check-features".
+  std::string step;  // That shows its progress.
   ParameterSets sets;
   std::uint32_t trials = 1;
   std::int32_t priority = 0;
@@ -22,7 +22,8 @@ struct Round {
 };
 
 // Runs a round and writes its data set; does nothing where the data set is there already. The jobs'
-// ids and seeds follow from study, round and sets, so that a second run finds the jobs of the first.
+// ids and seeds follow from study, round and sets, so that a second run finds the jobs of the
+// first.
 Status RunRound(const StudyContext& study, const Round& round, std::stop_token stop);
 
 // Seed for something random in a study, from the study's seed and a name.

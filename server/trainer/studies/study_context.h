@@ -19,16 +19,16 @@ namespace inferon::trainer {
 
 // Limits and settings that are the trainer's, not a study's.
 struct PipelineOptions {
-  std::uint32_t sets_per_job = 100'000;       // Larger rounds become several jobs.
-  double failed_share = 0.01;                 // Experiments of a round that may fail for good.
-  double least_acceptance = 1e-4;             // Of the classifier, else drawing gives up.
-  std::uint32_t least_relevant = 20;          // In the uniform round, to train a classifier on.
+  std::uint32_t sets_per_job = 100'000;  // Larger rounds become several jobs.
+  double failed_share = 0.01;            // Experiments of a round that may fail for good.
+  double least_acceptance = 1e-4;        // Of the classifier, else drawing gives up.
+  std::uint32_t least_relevant = 20;     // In the uniform round, to train a classifier on.
   std::uint32_t classifier_members = 2;
   std::uint32_t classifier_hidden = 128;
   std::uint32_t classifier_epochs = 60;
-  int training_threads = 1;                   // Of each training; part of what it gives.
-  std::uint32_t calibration_draws = 500;      // Posterior draws for each rank and coverage.
-  std::uint32_t validation_traces = 8;        // Observations of figure 4.
+  int training_threads = 1;               // Of each training; part of what it gives.
+  std::uint32_t calibration_draws = 400;  // Posterior draws for each rank and coverage.
+  std::uint32_t validation_traces = 8;    // Observations of figure 4.
   // Called at named points, for tests that stop a study there.
   std::function<void(std::string_view)> at_point;
 };

@@ -51,11 +51,11 @@ class StudyJournal {
   Clock& clock_;
   mutable std::mutex mu_;
   mutable std::condition_variable changed_;
-  StudyRecord record_;                     // Guarded by mu_.
+  StudyRecord record_;  // Guarded by mu_.
   // Guarded by mu_; step -> part -> done, total.
   std::map<std::string, std::map<std::string, std::pair<std::uint64_t, std::uint64_t>>> parts_;
-  std::uint64_t revision_limit_;           // Guarded by mu_; on disk, above record_.revision.
-  std::optional<SteadyTime> counted_from_; // Guarded by mu_; set while it runs.
+  std::uint64_t revision_limit_;            // Guarded by mu_; on disk, above record_.revision.
+  std::optional<SteadyTime> counted_from_;  // Guarded by mu_; set while it runs.
 };
 
 }  // namespace inferon::trainer

@@ -86,8 +86,7 @@ Result<StudyRecord> StudyManager::Create(const std::string& id, StudySpec spec) 
   if (const auto found = studies_.find(id); found != studies_.end()) {
     const StudyRecord record = found->second->Snapshot();
     if (record.spec == spec) return record;
-    return Fail(ErrorCode::kAlreadyExists,
-                fmt::format("study {} exists with other settings", id),
+    return Fail(ErrorCode::kAlreadyExists, fmt::format("study {} exists with other settings", id),
                 "Choose another id, or the settings of that study");
   }
   if (studies_.size() >= options_.max_studies) {

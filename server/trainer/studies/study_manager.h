@@ -28,7 +28,7 @@ struct ManagerOptions {
   PipelineOptions pipeline;
   std::size_t max_studies = 10'000;  // On disk, whatever their state.
   std::size_t max_profile_bytes = 64 << 10;
-  int attempts = 3;                  // When the environment fails (a full disk).
+  int attempts = 3;  // When the environment fails (a full disk).
   std::chrono::seconds retry_after{10};
 };
 
@@ -36,8 +36,8 @@ struct ManagerOptions {
 // next manager on the folder goes on.
 class StudyManager {
  public:
-  // What it refers to outlives the manager. `folder` is DATA/studies. A study that cannot be read is
-  // left alone and logged.
+  // What it refers to outlives the manager. `folder` is DATA/studies. A study that cannot be read
+  // is left alone and logged.
   StudyManager(std::filesystem::path folder, Experiments& experiments, EstimatorFactory& factory,
                Registry& registry, Clock& clock, ManagerOptions options);
   ~StudyManager();

@@ -80,9 +80,8 @@ void StudyManager::RunOne(StudyJournal& journal, std::stop_token stop) {
     journal.Change([&](StudyRecord& r) { Conclude(r, tl::unexpected(profile.error()), now); });
     return;
   }
-  const StudyContext study{record.id, journal.folder(), record.spec, *profile,
-                           options_.pipeline, experiments_, factory_, registry_,
-                           clock_, journal};
+  const StudyContext study{record.id,    journal.folder(), record.spec, *profile, options_.pipeline,
+                           experiments_, factory_,         registry_,   clock_,   journal};
   spdlog::info("study {} runs", record.id);
   journal.StartRun();
   const Status outcome = Attempt(study, source.get_token());

@@ -75,8 +75,8 @@ StudyRecord RecordFrom(const json& j) {
 }  // namespace
 
 StepRecord* StudyRecord::FindStep(const std::string& step) {
-  const auto found = std::find_if(steps.begin(), steps.end(),
-                                  [&](const StepRecord& s) { return s.id == step; });
+  const auto found =
+      std::find_if(steps.begin(), steps.end(), [&](const StepRecord& s) { return s.id == step; });
   return found == steps.end() ? nullptr : &*found;
 }
 

@@ -31,15 +31,15 @@ struct StudyRecord {
   std::string id;
   StudyState state = StudyState::kRunning;
   StudySpec spec;
-  std::vector<StepRecord> steps;        // In order.
-  std::vector<std::string> tasks_done;  // Tasks (task_graph.h) whose output is on disk.
+  std::vector<StepRecord> steps;            // In order.
+  std::vector<std::string> tasks_done;      // Tasks (task_graph.h) whose output is on disk.
   std::map<std::string, std::string> jobs;  // Request id -> name, of jobs submitted so far.
-  bool jobs_cancelled = false;          // After a cancellation: nothing is left at the scheduler.
+  bool jobs_cancelled = false;  // After a cancellation: nothing is left at the scheduler.
   WallTime create_time;
   std::optional<WallTime> end_time;
-  double active_seconds = 0;            // Time that a trainer spent on it, over all restarts.
+  double active_seconds = 0;  // Time that a trainer spent on it, over all restarts.
   std::string error;
-  std::vector<std::string> models;      // Ids.
+  std::vector<std::string> models;  // Ids.
   std::uint64_t revision = 0;
 
   StepRecord* FindStep(const std::string& step);

@@ -33,14 +33,13 @@ Status InRange(const std::string& field, T value, T low, T high) {
 }
 
 Status ValidateEstimator(const std::string& name, const EstimatorSpec& spec) {
-  for (const Status& status :
-       {InRange(name + ".transforms", spec.transforms, 1u, 20u),
-        InRange(name + ".hidden", spec.hidden, 8u, 512u),
-        InRange(name + ".bins", spec.bins, 4u, 32u),
-        InRange(name + ".max_epochs", spec.max_epochs, 1u, 1000u),
-        InRange(name + ".patience", spec.patience, 1u, 1000u),
-        InRange(name + ".batch_size", spec.batch_size, 16u, 8192u),
-        InRange(name + ".learning_rate", spec.learning_rate, 1e-6, 1.0)}) {
+  for (const Status& status : {InRange(name + ".transforms", spec.transforms, 1u, 20u),
+                               InRange(name + ".hidden", spec.hidden, 8u, 512u),
+                               InRange(name + ".bins", spec.bins, 4u, 32u),
+                               InRange(name + ".max_epochs", spec.max_epochs, 1u, 1000u),
+                               InRange(name + ".patience", spec.patience, 1u, 1000u),
+                               InRange(name + ".batch_size", spec.batch_size, 16u, 8192u),
+                               InRange(name + ".learning_rate", spec.learning_rate, 1e-6, 1.0)}) {
     if (!status) return status;
   }
   return {};
@@ -63,9 +62,12 @@ Status ValidateTarget(const StudySpec& spec, const Profile& profile) {
 }
 
 nlohmann::json EstimatorJson(const EstimatorSpec& spec) {
-  return {{"transforms", spec.transforms}, {"hidden", spec.hidden},
-          {"bins", spec.bins},             {"max_epochs", spec.max_epochs},
-          {"patience", spec.patience},     {"batch_size", spec.batch_size},
+  return {{"transforms", spec.transforms},
+          {"hidden", spec.hidden},
+          {"bins", spec.bins},
+          {"max_epochs", spec.max_epochs},
+          {"patience", spec.patience},
+          {"batch_size", spec.batch_size},
           {"learning_rate", spec.learning_rate}};
 }
 

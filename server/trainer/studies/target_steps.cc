@@ -124,9 +124,8 @@ Status AppendFigureMaps(const StudyContext& study, const LoadedModel& model,
     const auto map = FindMap(sampler, study.spec.map_draws, model.dimension(), stop);
     if (!map) return tl::unexpected(map.error());
     maps.insert(maps.end(), map->codes.begin(), map->codes.end());
-    study.journal.Progress(
-        "posterior", study.spec.posterior_draws + (i + 1) * study.spec.map_draws,
-        study.spec.posterior_draws + rows.size() * study.spec.map_draws, input);
+    study.journal.Progress("posterior", study.spec.posterior_draws + (i + 1) * study.spec.map_draws,
+                           study.spec.posterior_draws + rows.size() * study.spec.map_draws, input);
   }
   return {};
 }
@@ -189,8 +188,8 @@ Status DrawPosterior(const StudyContext& study, const std::string& input, std::s
   if (!appended) return appended;
 
   const std::size_t d = study.dimension();
-  WriteArray(PosteriorPath(study, input, "codes.npy"),
-             std::span<const std::uint16_t>(draws->codes), {draws->size(), d});
+  WriteArray(PosteriorPath(study, input, "codes.npy"), std::span<const std::uint16_t>(draws->codes),
+             {draws->size(), d});
   WriteArray(PosteriorPath(study, input, "log_density.npy"),
              std::span<const double>(draws->log_density), {draws->size()});
   WriteArray(PosteriorPath(study, input, "maps.npy"), std::span<const std::uint16_t>(maps),

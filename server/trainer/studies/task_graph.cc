@@ -89,9 +89,9 @@ class Run {
   std::stop_source stop_;
   std::mutex mu_;
   std::condition_variable_any wake_;
-  std::set<std::string> done_;       // Guarded by mu_.
-  std::optional<Error> failure_;     // Guarded by mu_; the first.
-  std::exception_ptr exception_;     // Guarded by mu_; the first.
+  std::set<std::string> done_;    // Guarded by mu_.
+  std::optional<Error> failure_;  // Guarded by mu_; the first.
+  std::exception_ptr exception_;  // Guarded by mu_; the first.
 };
 
 }  // namespace

@@ -30,13 +30,14 @@ Result<ThresholdChoice> ChooseThreshold(std::span<const float> scores,
   std::sort(positives.begin(), positives.end());
   const std::uint64_t n = positives.size();
   if (n == 0 || statistics::ClopperPearsonUpper(0, n) > allowed_rate) {
-    return Fail(ErrorCode::kFailedPrecondition,
-                fmt::format("the calibration round has {} relevant draws among {}, too few to bound "
-                            "a false-negative rate of {}",
-                            n, scores.size(), allowed_rate),
-                fmt::format("Enlarge the calibration round until it has about {} relevant draws, "
-                            "or allow a higher rate",
-                            static_cast<int>(std::ceil(std::log(0.05) / std::log1p(-allowed_rate)))));
+    return Fail(
+        ErrorCode::kFailedPrecondition,
+        fmt::format("the calibration round has {} relevant draws among {}, too few to bound "
+                    "a false-negative rate of {}",
+                    n, scores.size(), allowed_rate),
+        fmt::format("Enlarge the calibration round until it has about {} relevant draws, "
+                    "or allow a higher rate",
+                    static_cast<int>(std::ceil(std::log(0.05) / std::log1p(-allowed_rate)))));
   }
   std::uint64_t missed = 0;
   while (missed + 1 < n && statistics::ClopperPearsonUpper(missed + 1, n) <= allowed_rate) ++missed;

@@ -26,14 +26,14 @@ Result<ThresholdChoice> ChooseThreshold(std::span<const float> scores,
 struct ThresholdAudit {
   std::uint64_t draws = 0;
   std::uint64_t relevant = 0;
-  std::uint64_t missed = 0;            // Relevant and rejected.
+  std::uint64_t missed = 0;  // Relevant and rejected.
   std::uint64_t accepted = 0;
   std::uint64_t accepted_relevant = 0;
 
-  double FalseNegativeRate() const;    // NaN without relevant ones.
-  double FalseNegativeBound() const;   // One-sided 95 % upper bound.
-  double Precision() const;            // Share of relevant among accepted; NaN without accepted.
-  double Acceptance() const;           // NaN without draws.
+  double FalseNegativeRate() const;   // NaN without relevant ones.
+  double FalseNegativeBound() const;  // One-sided 95 % upper bound.
+  double Precision() const;           // Share of relevant among accepted; NaN without accepted.
+  double Acceptance() const;          // NaN without draws.
 };
 ThresholdAudit AuditThreshold(std::span<const float> scores, std::span<const std::uint8_t> relevant,
                               float threshold);

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <thread>
 
 #include "tests/worker/fake_link.h"
@@ -168,6 +169,23 @@ TEST_F(AgentStepTest, RefusedResultFailsTheShard) {
   EXPECT_TRUE(link_.Failures()[0].retryable);
 }
 
+TEST_F(AgentStepTest, LateAnswerDoesNotTouchTheSameLeaseGivenAgain) {
+  const std::uint64_t shard = link_.AddShard(0, 1);
+  Heartbeat();
+  link_.RefuseDelivery({ErrorCode::kDataLoss, "cut off", "", {}});
+  link_.BeforeDelivery([&] {
+    link_.SetOutage(kAway);
+    clock_.Advance(seconds(20));
+    Heartbeat();  // The lease is over here,
+    link_.SetOutage(std::nullopt);
+    Heartbeat();  // but not there: it is given again, fence and all.
+  });
+  Work();
+  EXPECT_TRUE(link_.Failures().empty());
+  EXPECT_THAT(substrate_.Runs(), SizeIs(2));
+  EXPECT_TRUE(link_.Delivered().contains(shard));
+}
+
 TEST_F(AgentStepTest, UnhealthySubstrateAsksForNoWork) {
   link_.AddShard(0, 1);
   substrate_.SetHealth(Fail(ErrorCode::kUnavailable, "the chip is off"));
@@ -210,15 +228,25 @@ TEST_F(AgentRunTest, WorksThroughTheQueue) {
 }
 
 TEST_F(AgentRunTest, StopsWithinTheGraceAndGivesItsShardsBack) {
-  substrate_.Script(EndlessRun());
+  std::stop_source running;
+  substrate_.Script([&](const RunRequest& request, std::stop_token stop) {
+    running.request_stop();
+    return EndlessRun()(request, stop);
+  });
   link_.AddShard(0, 1);
   link_.AddShard(1, 1);
   Start();
-  ASSERT_TRUE(link_.WaitFor([](const FakeLink& link) { return link.Leased().size() == 2; }));
+  while (SystemClock().SleepFor(milliseconds(5), running.get_token())) {
+  }
   EXPECT_TRUE(Stop());
   EXPECT_TRUE(link_.Leased().empty());
   EXPECT_TRUE(link_.Delivered().empty());
-  EXPECT_TRUE(link_.Reports().back().draining);
+  // The waiting shard goes back at once, the running one after the grace.
+  const std::vector<WorkerReport> reports = link_.Reports();
+  EXPECT_TRUE(std::any_of(reports.begin(), reports.end(), [](const WorkerReport& report) {
+    return report.draining && report.leases.size() == 1;
+  }));
+  EXPECT_TRUE(reports.back().draining && reports.back().leases.empty());
 }
 
 TEST_F(AgentRunTest, StopLetsTheRunningShardFinish) {

@@ -1,6 +1,7 @@
 #include "tests/worker/fake_link.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace inferon::worker {
 namespace {
@@ -45,7 +46,12 @@ Result<ShardWork> FakeLink::GetShard(const LeaseRef& lease, std::stop_token) {
 
 Status FakeLink::DeliverShard(const LeaseRef& lease, const std::string& frame, double,
                               std::stop_token) {
-  std::lock_guard lock(mu_);
+  std::unique_lock lock(mu_);
+  if (const auto event = std::exchange(before_delivery_, nullptr)) {
+    lock.unlock();
+    event();
+    lock.lock();
+  }
   if (outage_) return tl::unexpected(*outage_);
   if (!Holds(lease)) return tl::unexpected(Stale());
   if (!refusals_.empty()) {
@@ -98,6 +104,11 @@ void FakeLink::SetOutage(std::optional<Error> error) {
 void FakeLink::RefuseDelivery(Error error) {
   std::lock_guard lock(mu_);
   refusals_.push_back(std::move(error));
+}
+
+void FakeLink::BeforeDelivery(std::function<void()> event) {
+  std::lock_guard lock(mu_);
+  before_delivery_ = std::move(event);
 }
 
 std::map<std::uint64_t, std::string> FakeLink::Delivered() const {

@@ -36,6 +36,8 @@ class FakeLink : public Link {
   void SetOutage(std::optional<Error> error);
   // What the next deliveries answer.
   void RefuseDelivery(Error error);
+  // Happens once, before the next delivery is answered.
+  void BeforeDelivery(std::function<void()> event);
 
   struct Failure {
     std::uint64_t shard;
@@ -62,6 +64,7 @@ class FakeLink : public Link {
   std::uint64_t last_fence_ = 0;
   std::optional<Error> outage_;
   std::deque<Error> refusals_;
+  std::function<void()> before_delivery_;
   std::map<std::uint64_t, std::string> delivered_;
   std::vector<Failure> failures_;
   std::vector<WorkerReport> reports_;

@@ -3,14 +3,19 @@
 #include <CLI/CLI.hpp>
 #include <utility>
 
+#include "client/cli/cluster/cluster_folder.h"
 #include "client/library/cluster_file.h"
 
 namespace inferon::cli {
 namespace {
 
-// Long enough for a server that its supervisor starts again, short enough for a person who waits.
-rpc::RetryPolicy CommandRetry() {
-  return {.give_up_after = std::chrono::milliseconds(2'000)};
+// A server that a supervisor keeps running comes back soon; where none does, a person gets the
+// answer at once.
+rpc::RetryPolicy CommandRetry(const std::string& option, const std::filesystem::path& data) {
+  constexpr std::chrono::milliseconds kSupervised{15'000};
+  constexpr std::chrono::milliseconds kAlone{500};
+  const bool supervised = option.empty() && ClusterFolder(data).Supervisor();
+  return {.give_up_after = supervised ? kSupervised : kAlone};
 }
 
 // The address of one server: the option, else the field of cluster.json.
@@ -54,15 +59,17 @@ Result<std::string> CommandContext::TrainerAddress() const {
 Result<std::unique_ptr<rpc::SchedulerClient>> CommandContext::Scheduler() const {
   Result<std::string> address = SchedulerAddress();
   if (!address) return tl::unexpected(address.error());
-  return rpc::MakeSchedulerClient(
-      {.address = std::move(*address), .retry = CommandRetry(), .clock = &clock});
+  return rpc::MakeSchedulerClient({.address = std::move(*address),
+                                   .retry = CommandRetry(global.scheduler, DataFolder()),
+                                   .clock = &clock});
 }
 
 Result<std::unique_ptr<client::TrainerClient>> CommandContext::Trainer() const {
   Result<std::string> address = TrainerAddress();
   if (!address) return tl::unexpected(address.error());
-  return client::MakeTrainerClient(
-      {.address = std::move(*address), .retry = CommandRetry(), .clock = &clock});
+  return client::MakeTrainerClient({.address = std::move(*address),
+                                    .retry = CommandRetry(global.trainer, DataFolder()),
+                                    .clock = &clock});
 }
 
 void OnSelected(CLI::App& command, CommandContext& context, std::function<int()> run) {

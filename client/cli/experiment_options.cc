@@ -32,7 +32,7 @@ void AddProtocolOptions(CLI::App& command, ProtocolOptions& options) {
   command
       .add_option("--step", options.steps,
                   "Interval of stimulus current in us, with its amplitude relative to the "
-                  "profile's (repeatable)")
+                  "profile's; may be repeated")
       ->default_str("200:1200:1")
       ->type_name("START:STOP[:SCALE]")
       ->group("Protocol");

@@ -239,6 +239,11 @@ TEST_F(StudyManagerTest, LargeRoundsAreSplitIntoJobs) {
   for (const auto& [request, name] : record.jobs)
     uniform_jobs += request.starts_with("toy.uniform.");
   EXPECT_EQ(uniform_jobs, 3);
+  ASSERT_EQ(parts_.Run().state, StudyState::kSucceeded);
+  for (const char* file : {"uniform.theta.npy", "audit.theta.npy"}) {
+    EXPECT_EQ(*ReadFile(folder.path() / "studies/toy" / file),
+              *ReadFile(folder_.path() / "studies/toy" / file));
+  }
 }
 
 TEST_F(StudyManagerTest, GivenTargetIsUsed) {

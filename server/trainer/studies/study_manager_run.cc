@@ -15,6 +15,9 @@ bool HasWork(const StudyRecord& record) {
          (record.state == StudyState::kCancelled && !record.jobs_cancelled);
 }
 
+// The part of an exception's text that is for people: libraries append stack traces.
+std::string FirstLine(const std::string& text) { return text.substr(0, text.find('\n')); }
+
 // What an outcome makes of a study that still runs.
 void Conclude(StudyRecord& record, const Status& outcome, WallTime now) {
   if (record.state != StudyState::kRunning) return;  // Cancelled meanwhile.
@@ -102,15 +105,17 @@ Status StudyManager::Attempt(const StudyContext& study, std::stop_token stop) {
     try {
       return RunStudy(study, stop);
     } catch (const std::exception& e) {
-      last = e.what();
-      spdlog::error("study {}, attempt {}: {}", study.id, attempt, last);
+      last = FirstLine(e.what());
+      spdlog::error("study {}, attempt {}: {}", study.id, attempt, e.what());
     }
     if (attempt < options_.attempts && !clock_.SleepFor(options_.retry_after, stop)) break;
   }
-  return Fail(ErrorCode::kInternal,
-              fmt::format("the environment failed {} times, the last time with: {}",
-                          options_.attempts, last),
-              "Check free disk space and memory, then create the study again under a new id");
+  return Fail(
+      ErrorCode::kInternal,
+      fmt::format("the environment failed {} times, the last time with: {}", options_.attempts,
+                  last),
+      "Look at the trainer's log, check free disk space and memory, then create the study again "
+      "under a new id");
 }
 
 void StudyManager::CancelJobs(StudyJournal& journal, std::stop_token stop) {

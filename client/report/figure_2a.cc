@@ -127,6 +127,10 @@ Pair PairOfInterest(const FigureData& data) {
   return best;
 }
 
+Axis InsideCodes(const Axis& axis) {
+  return {std::max(axis.low, kCodes.low), std::min(axis.high, kCodes.high)};
+}
+
 // The pair of interest magnified, in the empty corner: draws as dots and the same regions.
 void DrawInset(Svg& svg, const FigureData& data, const Box& box, Pair pair) {
   std::array<std::vector<double>, kInputs> x, y;
@@ -135,8 +139,8 @@ void DrawInset(Svg& svg, const FigureData& data, const Box& box, Pair pair) {
     y[k] = data.posterior_codes[k].Column(pair.y);
   }
   const double tx = data.target_codes[pair.x], ty = data.target_codes[pair.y];
-  const Panel panel{box, AxisAround({x[0], x[1], {&tx, 1}}, 0.04),
-                    AxisAround({y[0], y[1], {&ty, 1}}, 0.04)};
+  const Panel panel{box, InsideCodes(AxisAround({x[0], x[1], {&tx, 1}}, 0.04)),
+                    InsideCodes(AxisAround({y[0], y[1], {&ty, 1}}, 0.04))};
   FrameStyle style;
   style.x_ticks = RoundTicks(panel.x.low, panel.x.high, 4);
   style.y_ticks = RoundTicks(panel.y.low, panel.y.high, 5);
@@ -151,7 +155,7 @@ void DrawInset(Svg& svg, const FigureData& data, const Box& box, Pair pair) {
     }
     svg.EndClip();
     DrawRegions(svg, panel, data.posterior_codes[k], pair.x, pair.y, kInputInk[k]);
-    svg.Text({box.left + 12, box.top + 20 + 16 * static_cast<double>(k)},
+    svg.Text({box.left + 84 * static_cast<double>(k), box.top - 10},
              "ρ = " + Signed(Correlation(x[k], y[k])),
              {.size = 12, .ink = kInputInk[k], .bold = true});
   }

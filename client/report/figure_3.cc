@@ -42,8 +42,9 @@ void DrawFeature(Svg& svg, const FigureData& data, const Box& box, std::size_t f
   style.font = 10;
   if (!shown.empty()) style.y_ticks = RoundTicks(panel.y.low, panel.y.high, 4);
   DrawFrame(svg, panel, style);
-  svg.Text({box.left + box.width / 2, box.top - 8}, data.report->feature_labels[feature],
-           {.size = 11, .anchor = Anchor::kMiddle});
+  const std::string& label = data.report->feature_labels[feature];
+  svg.Text({box.left + box.width / 2, box.top - 8}, label,
+           {.size = FontThatFits(label, 11, kPitchX - 8), .anchor = Anchor::kMiddle});
   for (std::size_t k = 0; k < boxes.size(); ++k) {
     const double x = panel.X(static_cast<double>(k) + 0.5);
     if (boxes[k].second) {

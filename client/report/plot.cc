@@ -163,6 +163,10 @@ void DrawBox(Svg& svg, const Panel& panel, double x, double width, const BoxSumm
   svg.Line({body.left, panel.Y(box.median)}, {body.right(), panel.Y(box.median)}, {ink, 2.6});
 }
 
+double FontThatFits(const std::string& text, double font, double width) {
+  return font * std::min(1.0, width / std::max(TextWidth(text, font), 1.0));
+}
+
 double DrawLegend(Svg& svg, Point at, std::span<const LegendEntry> entries, double font) {
   double x = at.x;
   for (const LegendEntry& entry : entries) {

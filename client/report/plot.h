@@ -68,6 +68,9 @@ void DrawBand(Svg& svg, const Panel& panel, double a, double b, const Fill& fill
 // A small box plot centred at pixel x.
 void DrawBox(Svg& svg, const Panel& panel, double x, double width, const BoxSummary& box, Ink ink);
 
+// The largest font, at most `font`, in which a text is about as wide as `width` at most.
+double FontThatFits(const std::string& text, double font, double width);
+
 struct LegendEntry {
   std::string text;
   Stroke stroke;

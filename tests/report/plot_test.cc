@@ -39,6 +39,11 @@ TEST(PlotTest, AxisAroundAConstantIsNotEmpty) {
   EXPECT_LT(AxisAround({none}, 0.1).low, AxisAround({none}, 0.1).high);
 }
 
+TEST(PlotTest, LongTextsGetASmallerFont) {
+  EXPECT_EQ(FontThatFits("short", 11, 200), 11);
+  EXPECT_LT(FontThatFits("mean time of slow trough (fraction of ISI)", 11, 200), 11);
+}
+
 TEST(PlotTest, MissingValuesBreakALine) {
   Svg svg("f", 100, 100, "t");
   const Panel panel{{0, 0, 100, 100}, {0, 4}, {0, 1}};

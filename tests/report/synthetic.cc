@@ -165,10 +165,18 @@ ReportData MakeSyntheticReport(const SyntheticOptions& options) {
                    "first_isi_us",       "isi_cv",           "adaptation_index",
                    "peak_counts",        "width_us",         "fast_trough_counts",
                    "slow_trough_counts", "slow_trough_time", "baseline_counts"};
-  data.feature_labels = {"spike count",          "latency (µs)",     "mean ISI (µs)",
-                         "first ISI (µs)",       "ISI CV",           "adaptation index",
-                         "peak (counts)",        "width (µs)",       "fast trough (counts)",
-                         "slow trough (counts)", "slow trough time", "baseline (counts)"};
+  data.feature_labels = {"spike count",
+                         "latency (µs)",
+                         "mean ISI (µs)",
+                         "first ISI (µs)",
+                         "ISI CV",
+                         "adaptation index",
+                         "peak (counts)",
+                         "width (µs)",
+                         "fast trough (counts)",
+                         "slow trough (counts)",
+                         "mean time of slow trough (fraction of ISI)",
+                         "baseline (counts)"};
   AddNumbers(data);
   const std::vector<double> target = {320, 610, 540, 410, 220, 300, 480};
   const std::vector<double> features = {17, 42, 58, 31, 0.21, 0.08, 548, 6.2, 243, 262, 0.31, 260};

@@ -37,13 +37,13 @@ Unrolled Unroll(const at::Tensor& input, const at::Tensor& recurrent, const at::
   return u;
 }
 
-// Last state from the projected input [T, B, 3 H].
+// States after each step, [T, B, H], from the projected input [T, B, 3 H].
 struct GruOperation : torch::autograd::Function<GruOperation> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& input,
                             const at::Tensor& recurrent, const at::Tensor& bias) {
     Unrolled u = Unroll(input, recurrent, bias);
     context->save_for_backward({recurrent, u.states, u.gates});
-    return u.states.select(0, input.size(0)).clone();
+    return u.states.narrow(0, 1, input.size(0)).clone();
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
@@ -55,8 +55,9 @@ struct GruOperation : torch::autograd::Function<GruOperation> {
     const std::int64_t state_size = rows * hidden;
     at::Tensor grad_input = at::empty({steps, rows, 3 * hidden}, Floats());
     at::Tensor grad_projection = at::empty({steps, rows, 3 * hidden}, Floats());
-    at::Tensor grad_state = gradients[0].contiguous().clone();
+    at::Tensor grad_state = at::zeros({rows, hidden}, Floats());
     for (std::int64_t t = steps - 1; t >= 0; --t) {
+      grad_state.add_(gradients[0].select(0, t));
       GruCellBackward(static_cast<std::size_t>(rows), static_cast<std::size_t>(hidden),
                       Data(gates) + t * 4 * state_size, Data(states) + t * state_size,
                       Data(grad_state), MutableData(grad_input) + t * 3 * state_size,

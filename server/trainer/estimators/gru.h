@@ -9,7 +9,7 @@ struct Gru {
   Linear input;          // [3 H, C], [3 H]
   at::Tensor recurrent;  // [3 H, H]
   at::Tensor bias;       // [H], of the new gate's recurrent part.
-  // Last state, [B, H], of a sequence [T, B, C] that starts at state 0.
+  // States after each step, [T, B, H], of a sequence [T, B, C] that starts at state 0.
   at::Tensor operator()(const at::Tensor& sequence) const;
 };
 

@@ -4,6 +4,7 @@
 #include <ATen/ops/silu.h>
 
 #include <array>
+#include <vector>
 
 #include "server/trainer/estimators/convolution.h"
 #include "server/trainer/estimators/gru.h"
@@ -12,11 +13,11 @@ namespace inferon::estimators {
 namespace {
 
 constexpr std::int64_t kFeatureHidden = 128;
-constexpr std::int64_t kGruHidden = 64;
+constexpr std::int64_t kGruHidden = 48;
 constexpr std::int64_t kHeadHidden = 128;
 constexpr std::size_t kMaxSteps = 64;
 constexpr std::size_t kConvolutions = 3;
-constexpr std::array<std::int64_t, kConvolutions> kChannels = {32, 64, 64};
+constexpr std::array<std::int64_t, kConvolutions> kChannels = {16, 32, 48};
 
 class FeatureModule : public InputModule {
  public:
@@ -62,6 +63,8 @@ Geometry GeometryFor(std::size_t points) {
   return {strides, PointsFor(steps, strides)};
 }
 
+// Convolutions, then a GRU. The head sees the last and the mean state, and of every convolution's
+// channels the mean and the largest value: rates and extremes need no memory.
 class SummaryModule : public InputModule {
  public:
   SummaryModule(std::size_t points, std::size_t outputs, WeightStore* store)
@@ -74,16 +77,25 @@ class SummaryModule : public InputModule {
       in = kChannels[i];
     }
     gru_ = MakeGru(store, "input.gru", in, kGruHidden);
-    head_ = MakeLinear(store, "input.head", kGruHidden + 2 * in, kHeadHidden);
+    std::int64_t pooled = 2 * kGruHidden;
+    for (const std::int64_t channels : kChannels) pooled += 2 * channels;
+    head_ = MakeLinear(store, "input.head", pooled, kHeadHidden);
     last_ = MakeLinear(store, "input.last", kHeadHidden, static_cast<std::int64_t>(outputs));
   }
   std::size_t inputs() const override { return geometry_.points; }
   std::size_t outputs() const override { return outputs_; }
   at::Tensor operator()(const at::Tensor& x) const override {
     at::Tensor h = x.unsqueeze(2);
-    for (const Convolution& convolution : convolutions_) h = convolution(h);
-    const at::Tensor sequence = h.transpose(0, 1).contiguous();  // [T, B, C]
-    const at::Tensor pooled = at::cat({gru_(sequence), sequence.mean(0), sequence.amax(0)}, 1);
+    std::vector<at::Tensor> parts;
+    for (const Convolution& convolution : convolutions_) {
+      h = convolution(h);  // [B, T, C]
+      parts.push_back(h.mean(1));
+      parts.push_back(h.amax(1));
+    }
+    const at::Tensor states = gru_(h.transpose(0, 1).contiguous());  // [T, B, H]
+    parts.push_back(states.select(0, states.size(0) - 1));
+    parts.push_back(states.mean(0));
+    const at::Tensor pooled = at::cat(parts, 1);
     return last_(at::silu(head_(pooled)));
   }
 

@@ -15,14 +15,23 @@ void Default(T& value, T standard) {
   if (value == T()) value = standard;
 }
 
-void FillEstimatorDefaults(EstimatorSpec& spec, std::uint32_t epochs) {
+// Epochs, batch and learning rate differ by input: docs/benchmarks.md has the comparison.
+struct TrainingDefaults {
+  std::uint32_t max_epochs;
+  std::uint32_t batch_size;
+  double learning_rate;
+};
+constexpr TrainingDefaults kFeaturesTraining{40, 64, 2e-3};
+constexpr TrainingDefaults kSummaryTraining{24, 32, 4e-3};
+
+void FillEstimatorDefaults(EstimatorSpec& spec, const TrainingDefaults& training) {
   Default(spec.transforms, 6u);
   Default(spec.hidden, 64u);
   Default(spec.bins, 10u);
-  Default(spec.max_epochs, epochs);
+  Default(spec.max_epochs, training.max_epochs);
   Default(spec.patience, 8u);
-  Default(spec.batch_size, 256u);
-  Default(spec.learning_rate, 1e-3);
+  Default(spec.batch_size, training.batch_size);
+  Default(spec.learning_rate, training.learning_rate);
 }
 
 template <typename T>
@@ -95,12 +104,12 @@ void FillDefaults(StudySpec& spec) {
   Default(spec.validation_count, 600u);
   Default(spec.min_spikes, 1u);
   Default(spec.max_spikes, 70u);
-  Default(spec.false_negative_rate, 0.05);
+  Default(spec.false_negative_rate, 0.03);
   Default(spec.posterior_draws, 1'000u);
   Default(spec.map_draws, 10'000u);
   Default(spec.target_trials, 1'000u);
-  FillEstimatorDefaults(spec.features_estimator, 40);
-  FillEstimatorDefaults(spec.summary_estimator, 12);
+  FillEstimatorDefaults(spec.features_estimator, kFeaturesTraining);
+  FillEstimatorDefaults(spec.summary_estimator, kSummaryTraining);
   Default(spec.project, std::string("default"));
 }
 

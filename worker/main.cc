@@ -65,7 +65,9 @@ int Work(const Options& options, std::stop_token stop) {
   }
   if (ended.error().code == ErrorCode::kAborted) {
     return Say(fmt::format("another process works as '{}' now. Give each worker a --name of its "
-                           "own.", options.name), kRefused);
+                           "own.",
+                           options.name),
+               kRefused);
   }
   return Say(ended.error().Text(), kRefused);
 }
@@ -81,7 +83,9 @@ int main(int argc, char** argv) {
     app.parse(argc, argv);
     if (!inferon::rpc::IsIdentifier(options.name)) {
       return Say(fmt::format("'{}' is not a worker id. Use lower-case letters, digits and hyphens, "
-                             "at most 63, not beginning with a hyphen.", options.name), kUsage);
+                             "at most 63, not beginning with a hyphen.",
+                             options.name),
+                 kUsage);
     }
     return Work(options, signals.token());
   } catch (const CLI::Success& success) {

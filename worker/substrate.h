@@ -23,16 +23,17 @@ struct SubstrateDescription {
   std::string calibration_id;  // Hex SHA-256; empty: none.
 };
 
-// A run of consecutive experiments of a job. Experiment e is trial (e % trials) of set (e / trials).
+// A run of consecutive experiments of a job. Experiment e is trial (e % trials) of set (e /
+// trials).
 struct RunRequest {
   Profile profile;
   Protocol protocol;
   DeviceId device;
   std::uint64_t seed = 0;
   std::uint32_t trials = 1;
-  std::uint64_t first_index = 0;    // Index, in the job, of the first experiment.
-  std::uint32_t count = 0;          // Experiments.
-  ParameterSets sets;               // Row 0 is set (first_index / trials) of the job.
+  std::uint64_t first_index = 0;  // Index, in the job, of the first experiment.
+  std::uint32_t count = 0;        // Experiments.
+  ParameterSets sets;             // Row 0 is set (first_index / trials) of the job.
 };
 
 // Seed, set index and trial decide every random number: the result depends neither on the split

@@ -82,7 +82,9 @@ Error UnknownWord(const CLI::App& command, const std::string& word) {
   std::string advice = guess.empty() ? "" : fmt::format("Did you mean '{}'? ", guess);
   advice += fmt::format("See '{} --help'", FullName(command));
   return {ErrorCode::kInvalidArgument,
-          fmt::format("unknown {} '{}' of '{}'", kind, word, FullName(command)), advice, {}};
+          fmt::format("unknown {} '{}' of '{}'", kind, word, FullName(command)),
+          advice,
+          {}};
 }
 
 // The parser's message as ours: what is wrong, then what to do.

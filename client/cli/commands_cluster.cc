@@ -37,9 +37,9 @@ int Up(CommandContext& context, UpOptions options) {
                                     folder.data().string()));
   context.console.Print(ProcessTable(processes, context.clock));
   if (already && options.workers_given && known && known->workers != options.workers) {
-    context.console.Note(fmt::format(
-        "inferon: it goes on with {} workers. To have {}, run 'inferon down' first.",
-        known->workers, options.workers));
+    context.console.Note(
+        fmt::format("inferon: it goes on with {} workers. To have {}, run 'inferon down' first.",
+                    known->workers, options.workers));
   }
   context.console.PrintJson({{"up", true},
                              {"already_up", already},

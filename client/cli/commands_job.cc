@@ -93,8 +93,9 @@ Result<std::vector<rpc::JobInfo>> AllJobs(CommandContext& context, const ListOpt
   std::vector<rpc::JobInfo> jobs;
   std::string token;
   do {
-    Result<rpc::JobPage> page = (*scheduler)->ListJobs(
-        options.project, std::min(options.limit, kPageSize), token, context.stop);
+    Result<rpc::JobPage> page =
+        (*scheduler)
+            ->ListJobs(options.project, std::min(options.limit, kPageSize), token, context.stop);
     if (!page) return tl::unexpected(page.error());
     jobs.insert(jobs.end(), page->jobs.begin(), page->jobs.end());
     token = page->next_page_token;
@@ -106,8 +107,14 @@ Result<std::vector<rpc::JobInfo>> AllJobs(CommandContext& context, const ListOpt
 int List(CommandContext& context, const ListOptions& options) {
   const auto jobs = AllJobs(context, options);
   if (!jobs) return context.console.FailedCall(jobs.error());
-  Table table{{{"JOB"}, {"STATE"}, {"DONE", true}, {"FAILED", true}, {"EXPERIMENTS", true},
-               {"CREATED"}, {"TITLE"}}, {}};
+  Table table{{{"JOB"},
+               {"STATE"},
+               {"DONE", true},
+               {"FAILED", true},
+               {"EXPERIMENTS", true},
+               {"CREATED"},
+               {"TITLE"}},
+              {}};
   nlohmann::json list = nlohmann::json::array();
   for (const rpc::JobInfo& job : *jobs) {
     table.rows.push_back({job.name, std::string(rpc::JobStateName(job.state)),
@@ -144,10 +151,9 @@ int Cancel(CommandContext& context, const NameOptions& options) {
   if (!scheduler) return context.console.FailedCall(scheduler.error());
   const auto job = (*scheduler)->CancelJob(JobName(options.name, options.project), context.stop);
   if (!job) return context.console.FailedCall(job.error());
-  context.console.Print(fmt::format("{} {}, {} of {} experiments were done.", job->name,
-                                    rpc::JobStateName(job->state),
-                                    FormatCount(job->experiments_done),
-                                    FormatCount(job->experiments)));
+  context.console.Print(fmt::format(
+      "{} {}, {} of {} experiments were done.", job->name, rpc::JobStateName(job->state),
+      FormatCount(job->experiments_done), FormatCount(job->experiments)));
   context.console.PrintJson(JobJson(*job));
   return kOk;
 }

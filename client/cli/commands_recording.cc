@@ -52,9 +52,9 @@ Result<Summary> Load(const RecordingCommandOptions& options) {
 }
 
 std::size_t SpikesIn(const std::vector<double>& spikes, const StepWindow& window) {
-  return static_cast<std::size_t>(
-      std::count_if(spikes.begin(), spikes.end(),
-                    [&](double t) { return t >= window.start_ms && t < window.stop_ms; }));
+  return static_cast<std::size_t>(std::count_if(spikes.begin(), spikes.end(), [&](double t) {
+    return t >= window.start_ms && t < window.stop_ms;
+  }));
 }
 
 int Info(CommandContext& context, const RecordingCommandOptions& options) {
@@ -77,20 +77,19 @@ int Info(CommandContext& context, const RecordingCommandOptions& options) {
                       {"spikes", spikes.size()},
                       {"step", nullptr}};
   Table table{{{"RECORDING"}, {options.file}}, {}};
-  table.rows = {{"samples", fmt::format("{}, {:g} ms apart", samples,
-                                        length / static_cast<double>(samples - 1))},
-                {"duration", fmt::format("{:g} ms", length)},
-                {"voltage", fmt::format("{:g} to {:g} mV", *low, *high)},
-                {"current", recording.current_pa.empty() ? "not recorded" : "recorded"},
-                {"spikes", fmt::format("{} crossings of {:g} mV", spikes.size(),
-                                       options.spike_level_mv)}};
+  table.rows = {
+      {"samples",
+       fmt::format("{}, {:g} ms apart", samples, length / static_cast<double>(samples - 1))},
+      {"duration", fmt::format("{:g} ms", length)},
+      {"voltage", fmt::format("{:g} to {:g} mV", *low, *high)},
+      {"current", recording.current_pa.empty() ? "not recorded" : "recorded"},
+      {"spikes", fmt::format("{} crossings of {:g} mV", spikes.size(), options.spike_level_mv)}};
   if (summary->window) {
     const StepWindow& window = *summary->window;
     const std::size_t inside = SpikesIn(spikes, window);
     table.rows.push_back({"step", fmt::format("{:g} to {:g} ms, {} spikes inside", window.start_ms,
                                               window.stop_ms, inside)});
-    json["step"] = {
-        {"start_ms", window.start_ms}, {"stop_ms", window.stop_ms}, {"spikes", inside}};
+    json["step"] = {{"start_ms", window.start_ms}, {"stop_ms", window.stop_ms}, {"spikes", inside}};
   } else {
     table.rows.push_back({"step", summary->no_window});
   }
@@ -149,18 +148,19 @@ void ShowFeatures(Console& console, const RecordedObservation& mapped, const Pro
         missing ? nlohmann::json(nullptr) : nlohmann::json(features[f]);
   }
   console.Print(table);
-  console.Print(fmt::format("counts = {:.5g} + {:.5g} * mV; 1 ms of the recording is 1 us of chip "
-                            "time; step {:g} to {:g} ms{}.",
-                            mapped.map.offset, mapped.map.gain, mapped.window.start_ms,
-                            mapped.window.stop_ms, mapped.cropped ? ", cropped" : ""));
-  console.PrintJson({{"features", values},
-                     {"map", {{"gain", mapped.map.gain}, {"offset", mapped.map.offset}}},
-                     {"step", {{"start_ms", mapped.window.start_ms},
-                               {"stop_ms", mapped.window.stop_ms}}},
-                     {"cropped", mapped.cropped},
-                     {"clipped_share", mapped.clipped_share},
-                     {"baseline_mv", mapped.baseline_mv},
-                     {"spike_times_us", mapped.observation.spike_time_us}});
+  console.Print(
+      fmt::format("counts = {:.5g} + {:.5g} * mV; 1 ms of the recording is 1 us of chip "
+                  "time; step {:g} to {:g} ms{}.",
+                  mapped.map.offset, mapped.map.gain, mapped.window.start_ms, mapped.window.stop_ms,
+                  mapped.cropped ? ", cropped" : ""));
+  console.PrintJson(
+      {{"features", values},
+       {"map", {{"gain", mapped.map.gain}, {"offset", mapped.map.offset}}},
+       {"step", {{"start_ms", mapped.window.start_ms}, {"stop_ms", mapped.window.stop_ms}}},
+       {"cropped", mapped.cropped},
+       {"clipped_share", mapped.clipped_share},
+       {"baseline_mv", mapped.baseline_mv},
+       {"spike_times_us", mapped.observation.spike_time_us}});
 }
 
 int ShowRecordingFeatures(CommandContext& context, const RecordingCommandOptions& options) {
@@ -175,11 +175,13 @@ int ShowRecordingFeatures(CommandContext& context, const RecordingCommandOptions
 }
 
 void AddCommonOptions(CLI::App& command, RecordingCommandOptions& options) {
-  command.add_option("file", options.file, "CSV with time_ms, voltage_mV and, if known, current_pA")
+  command
+      .add_option("file", options.file, "CSV with time_ms, voltage_mV and, if known, current_pA")
       ->required()
       ->type_name("FILE");
-  command.add_option("--step-window", options.window,
-                     "Start and stop of the current step, ms (found from the current)")
+  command
+      .add_option("--step-window", options.window,
+                  "Start and stop of the current step, ms (found from the current)")
       ->delimiter(',')
       ->expected(2)
       ->default_str("")
@@ -214,8 +216,8 @@ void AddRecordingCommands(CLI::App& app, CommandContext& context) {
                     "Cut a step that is longer than the protocol's to the protocol's length");
   AddProtocolOptions(features, options->protocol);
   OnSelected(features, context, [&context, &features, options] {
-    options->protocol_given = features.count("--step") + features.count("--duration") +
-                                  features.count("--grid-step") > 0;
+    options->protocol_given =
+        features.count("--step") + features.count("--duration") + features.count("--grid-step") > 0;
     return ShowRecordingFeatures(context, *options);
   });
 }

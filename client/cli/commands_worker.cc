@@ -17,8 +17,15 @@ int List(CommandContext& context) {
   if (!scheduler) return context.console.FailedCall(scheduler.error());
   const auto workers = (*scheduler)->ListWorkers(context.stop);
   if (!workers) return context.console.FailedCall(workers.error());
-  Table table{{{"WORKER"}, {"STATE"}, {"SUBSTRATE"}, {"LEASES", true}, {"SHARDS", true},
-               {"EXPERIMENTS", true}, {"SUBSTRATE TIME", true}, {"LAST SEEN"}}, {}};
+  Table table{{{"WORKER"},
+               {"STATE"},
+               {"SUBSTRATE"},
+               {"LEASES", true},
+               {"SHARDS", true},
+               {"EXPERIMENTS", true},
+               {"SUBSTRATE TIME", true},
+               {"LAST SEEN"}},
+              {}};
   nlohmann::json list = nlohmann::json::array();
   for (const rpc::WorkerInfo& worker : *workers) {
     table.rows.push_back({worker.name, worker.state, worker.substrate,

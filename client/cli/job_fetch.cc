@@ -108,30 +108,31 @@ int FetchJob(CommandContext& context, const FetchOptions& options) {
   if (Status made = MakeFolder(folder); !made) return context.console.FailedInput(made.error());
   Fetched fetched;
   Progress progress(context.console, context.clock, "fetching", "experiments");
-  const Status streamed = (*scheduler)->StreamResults(
-      options.job, 0, options.follow, context.stop, [&](const rpc::ResultBlock& block) -> Status {
-        const Status taken = Take(options, folder, block, fetched);
-        progress.Update(fetched.observations + fetched.failed, job->experiments);
-        return taken;
-      });
+  const Status streamed =
+      (*scheduler)
+          ->StreamResults(options.job, 0, options.follow, context.stop,
+                          [&](const rpc::ResultBlock& block) -> Status {
+                            const Status taken = Take(options, folder, block, fetched);
+                            progress.Update(fetched.observations + fetched.failed,
+                                            job->experiments);
+                            return taken;
+                          });
   progress.Finish();
   if (!streamed) return context.console.FailedCall(streamed.error());
   if (auto now = (*scheduler)->GetJob(options.job, context.stop)) job = std::move(now);
   nlohmann::json summary = WriteSummary(folder, *job, fetched);
-  context.console.Print(fmt::format("{} observations in {}.", FormatCount(fetched.observations),
-                                    folder.string()));
+  context.console.Print(
+      fmt::format("{} observations in {}.", FormatCount(fetched.observations), folder.string()));
   if (fetched.failed > 0) {
     context.console.Note(fmt::format("inferon: {} experiments failed; job.json says why.",
                                      FormatCount(fetched.failed)));
   }
   if (fetched.observations + fetched.failed < job->experiments) {
-    context.console.Note(fmt::format("inferon: {} experiments are not there (the job is {}).{}",
-                                     FormatCount(job->experiments - fetched.observations -
-                                                 fetched.failed),
-                                     rpc::JobStateName(job->state),
-                                     rpc::HasEnded(job->state)
-                                         ? ""
-                                         : " Fetch with --follow to wait for them."));
+    context.console.Note(
+        fmt::format("inferon: {} experiments are not there (the job is {}).{}",
+                    FormatCount(job->experiments - fetched.observations - fetched.failed),
+                    rpc::JobStateName(job->state),
+                    rpc::HasEnded(job->state) ? "" : " Fetch with --follow to wait for them."));
   }
   summary["folder"] = folder.string();
   context.console.PrintJson(summary);

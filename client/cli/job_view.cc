@@ -58,9 +58,9 @@ void PrintJob(Console& console, const rpc::JobInfo& job) {
   };
   row("state", std::string(rpc::JobStateName(job.state)));
   row("title", job.title);
-  row("experiments", fmt::format("{} of {} done, {} failed", FormatCount(job.experiments_done),
-                                 FormatCount(job.experiments),
-                                 FormatCount(job.experiments_failed)));
+  row("experiments",
+      fmt::format("{} of {} done, {} failed", FormatCount(job.experiments_done),
+                  FormatCount(job.experiments), FormatCount(job.experiments_failed)));
   row("shards", fmt::format("{} of {} experiments each, {} leased now", job.shards, job.shard_size,
                             job.shards_leased));
   row("trials", std::to_string(job.trials));
@@ -94,16 +94,19 @@ int WatchToEnd(CommandContext& context, rpc::SchedulerClient& scheduler, const s
       });
   progress.Finish();
   if (!watched && watched.error().code == ErrorCode::kCancelled) {
-    return context.console.Failed({ErrorCode::kCancelled, "interrupted; the job goes on",
+    return context.console.Failed({ErrorCode::kCancelled,
+                                   "interrupted; the job goes on",
                                    fmt::format("Watch it again with 'inferon job watch {}', or end "
-                                               "it with 'inferon job cancel {}'", name, name), {}},
+                                               "it with 'inferon job cancel {}'",
+                                               name, name),
+                                   {}},
                                   kInterrupted);
   }
   if (!watched) return context.console.FailedCall(watched.error());
   const WallTime begin = last.start_time.value_or(last.create_time);
   const double seconds = SecondsBetween(begin, last.end_time.value_or(begin));
-  context.console.Print(fmt::format("{} {} in {}.", name, rpc::JobStateName(last.state),
-                                    FormatDuration(seconds)));
+  context.console.Print(
+      fmt::format("{} {} in {}.", name, rpc::JobStateName(last.state), FormatDuration(seconds)));
   if (last.state == rpc::JobState::kSucceeded) {
     context.console.PrintJson(JobJson(last));
     return kOk;

@@ -33,8 +33,8 @@ std::string Figures(const ProgressState& state) {
   std::string text;
   if (state.total > 0) {
     Add(text, fmt::format("{:3} %", std::min<std::uint64_t>(100, 100 * state.done / state.total)));
-    Add(text, fmt::format("{}/{} {}", FormatCount(state.done), FormatCount(state.total),
-                          state.unit));
+    Add(text,
+        fmt::format("{}/{} {}", FormatCount(state.done), FormatCount(state.total), state.unit));
   } else {
     Add(text, fmt::format("{} {}", FormatCount(state.done), state.unit));
   }

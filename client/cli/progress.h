@@ -15,10 +15,10 @@ namespace inferon::cli {
 
 struct ProgressState {
   std::string title;
-  std::string unit;            // Plural: "experiments", "epochs".
+  std::string unit;  // Plural: "experiments", "epochs".
   std::uint64_t done = 0;
-  std::uint64_t total = 0;     // 0: unknown.
-  double rate = 0;             // Units a second; 0: unknown.
+  std::uint64_t total = 0;  // 0: unknown.
+  double rate = 0;          // Units a second; 0: unknown.
   double elapsed_seconds = 0;
   std::string note;
 };

@@ -13,8 +13,10 @@ constexpr int kVersion = 1;
 constexpr std::size_t kMaxBytes = 1 << 20;
 
 Error Malformed(const std::filesystem::path& path, const std::string& why) {
-  return {ErrorCode::kInvalidArgument, fmt::format("{} is malformed: {}", path.string(), why),
-          "Move it away and run 'inferon up' again", {}};
+  return {ErrorCode::kInvalidArgument,
+          fmt::format("{} is malformed: {}", path.string(), why),
+          "Move it away and run 'inferon up' again",
+          {}};
 }
 
 }  // namespace

@@ -38,8 +38,8 @@ Result<std::vector<std::size_t>> Order(const std::vector<std::string_view>& head
   for (const std::string_view name : header) {
     const auto found = std::find(names.begin(), names.end(), name);
     if (found == names.end()) {
-      return InvalidArgument(fmt::format("'{}' in the first line of {} is not a free parameter",
-                                         name, file), advice);
+      return InvalidArgument(
+          fmt::format("'{}' in the first line of {} is not a free parameter", name, file), advice);
     }
     const auto place = static_cast<std::size_t>(found - names.begin());
     if (std::find(order.begin(), order.end(), place) != order.end()) {
@@ -81,8 +81,8 @@ Status AppendLine(std::string_view line, std::size_t number, const std::string& 
   const std::size_t row = sets.codes.size();
   sets.codes.resize(row + order.size());
   for (std::size_t c = 0; c < cells.size(); ++c) {
-    const auto code = Code(cells[c], fmt::format("in line {}, column {} of {}", number,
-                                                 names[order[c]], file));
+    const auto code =
+        Code(cells[c], fmt::format("in line {}, column {} of {}", number, names[order[c]], file));
     if (!code) return tl::unexpected(code.error());
     sets.codes[row + order[c]] = *code;
   }

@@ -16,8 +16,10 @@ namespace {
 constexpr std::uint32_t kPageSize = 200;
 
 Error Malformed(const std::string& what) {
-  return {ErrorCode::kDataLoss, "the trainer's answer is malformed: " + what,
-          "Use a client of the trainer's version", {}};
+  return {ErrorCode::kDataLoss,
+          "the trainer's answer is malformed: " + what,
+          "Use a client of the trainer's version",
+          {}};
 }
 
 template <typename T>
@@ -82,8 +84,7 @@ Status Append(const v1::PredictPosteriorResponse& response, Predictions& predict
 
 void Append(const v1::StreamStudyReportResponse& response, StudyReport& report) {
   if (response.has_study()) report.study = response.study();
-  report.numbers.insert(report.numbers.end(), response.numbers().begin(),
-                        response.numbers().end());
+  report.numbers.insert(report.numbers.end(), response.numbers().begin(), response.numbers().end());
   AppendTexts(response.parameters(), report.parameters);
   AppendTexts(response.features(), report.features);
   for (const v1::Array& array : response.arrays()) report.arrays[array.name()] = array;
@@ -113,8 +114,8 @@ class GrpcTrainerClient : public TrainerClient {
     v1::CreateStudyRequest request;
     request.set_study_id(study_id);
     *request.mutable_spec() = spec;
-    return StudyOf(Call<v1::CreateStudyResponse>(studies_.get(), &Studies::CreateStudy, request,
-                                                 stop));
+    return StudyOf(
+        Call<v1::CreateStudyResponse>(studies_.get(), &Studies::CreateStudy, request, stop));
   }
 
   Result<v1::Study> GetStudy(const std::string& name, std::stop_token stop) override {
@@ -135,8 +136,8 @@ class GrpcTrainerClient : public TrainerClient {
     v1::ListStudiesRequest request;
     request.set_page_size(kPageSize);
     do {
-      auto page = Call<v1::ListStudiesResponse>(studies_.get(), &Studies::ListStudies, request,
-                                                stop);
+      auto page =
+          Call<v1::ListStudiesResponse>(studies_.get(), &Studies::ListStudies, request, stop);
       if (!page) return tl::unexpected(page.error());
       all.insert(all.end(), page->studies().begin(), page->studies().end());
       request.set_page_token(page->next_page_token());

@@ -26,8 +26,8 @@ namespace inferon::client {
 struct StudyReport {
   v1::Study study;
   std::vector<v1::ReportNumber> numbers;
-  std::vector<std::string> parameters;    // Names, in the order of the codes.
-  std::vector<std::string> features;      // Names, in the order of the feature arrays.
+  std::vector<std::string> parameters;      // Names, in the order of the codes.
+  std::vector<std::string> features;        // Names, in the order of the feature arrays.
   std::map<std::string, v1::Array> arrays;  // By name; read them with rpc::FromArray.
 };
 

@@ -14,7 +14,8 @@ namespace inferon {
 namespace {
 
 [[noreturn]] void ThrowErrno(const char* what, const std::filesystem::path& path) {
-  throw std::system_error(errno, std::generic_category(), fmt::format("{} {}", what, path.string()));
+  throw std::system_error(errno, std::generic_category(),
+                          fmt::format("{} {}", what, path.string()));
 }
 
 class Descriptor {

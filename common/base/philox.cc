@@ -7,7 +7,8 @@ PhiloxKey StreamKey(std::uint64_t seed, std::string_view stream) {
   for (const char c : stream) {
     hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3u;
   }
-  const PhiloxKey seed_key{static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)};
+  const PhiloxKey seed_key{static_cast<std::uint32_t>(seed),
+                           static_cast<std::uint32_t>(seed >> 32)};
   const PhiloxBlock mixed = Philox(
       seed_key, {static_cast<std::uint32_t>(hash), static_cast<std::uint32_t>(hash >> 32), 0, 0});
   return {mixed[0], mixed[1]};
@@ -15,8 +16,8 @@ PhiloxKey StreamKey(std::uint64_t seed, std::string_view stream) {
 
 PhiloxSequence::result_type PhiloxSequence::operator()() {
   if (used_ == 4) {
-    block_ = Philox(key_, {static_cast<std::uint32_t>(next_),
-                           static_cast<std::uint32_t>(next_ >> 32), 0, 0});
+    block_ = Philox(
+        key_, {static_cast<std::uint32_t>(next_), static_cast<std::uint32_t>(next_ >> 32), 0, 0});
     ++next_;
     used_ = 0;
   }

@@ -19,10 +19,9 @@ constexpr PhiloxBlock Philox(PhiloxKey key, PhiloxBlock counter) {
   for (int round = 0; round < 10; ++round) {
     const std::uint64_t p0 = std::uint64_t{0xD2511F53u} * counter[0];
     const std::uint64_t p1 = std::uint64_t{0xCD9E8D57u} * counter[2];
-    counter = {static_cast<std::uint32_t>(p1 >> 32) ^ counter[1] ^ key[0],
-               static_cast<std::uint32_t>(p1),
-               static_cast<std::uint32_t>(p0 >> 32) ^ counter[3] ^ key[1],
-               static_cast<std::uint32_t>(p0)};
+    counter = {
+        static_cast<std::uint32_t>(p1 >> 32) ^ counter[1] ^ key[0], static_cast<std::uint32_t>(p1),
+        static_cast<std::uint32_t>(p0 >> 32) ^ counter[3] ^ key[1], static_cast<std::uint32_t>(p0)};
     key[0] += 0x9E3779B9u;
     key[1] += 0xBB67AE85u;
   }
@@ -52,7 +51,10 @@ class PhiloxSequence {
   static constexpr result_type min() { return 0; }
   static constexpr result_type max() { return 0xFFFFFFFFu; }
   result_type operator()();
-  double Uniform() { const auto high = (*this)(); return UniformDouble(high, (*this)()); }
+  double Uniform() {
+    const auto high = (*this)();
+    return UniformDouble(high, (*this)());
+  }
   // Uniform integer in [0, bound), bound > 0, without modulo bias beyond 2^-32.
   std::uint32_t Below(std::uint32_t bound) {
     return static_cast<std::uint32_t>(std::uint64_t{(*this)()} * bound >> 32);

@@ -103,9 +103,9 @@ class ShapeMeter {
     const std::size_t first = std::max(begin, PointAtOrAfter(time_us - reach));
     const std::size_t last = std::min(end, PointAtOrAfter(time_us + reach));
     if (first >= last) return std::nullopt;
-    return static_cast<std::size_t>(std::max_element(trace_.begin() + Offset(first),
-                                                     trace_.begin() + Offset(last)) -
-                                    trace_.begin());
+    return static_cast<std::size_t>(
+        std::max_element(trace_.begin() + Offset(first), trace_.begin() + Offset(last)) -
+        trace_.begin());
   }
 
   std::optional<std::size_t> FindFastTrough(std::size_t peak, std::size_t end) const {
@@ -137,8 +137,8 @@ class ShapeMeter {
 
   void AddSlowTrough(std::size_t i, std::size_t fast_trough, std::size_t end,
                      SpikeShape& shape) const {
-    const auto lowest = std::min_element(smoother_.begin() + Offset(fast_trough),
-                                         smoother_.begin() + Offset(end));
+    const auto lowest =
+        std::min_element(smoother_.begin() + Offset(fast_trough), smoother_.begin() + Offset(end));
     if (lowest == smoother_.begin() + Offset(end)) return;
     if (*lowest > *shape.fast_trough - kSlowTroughDepth) return;
     shape.slow_trough = *lowest;
@@ -183,8 +183,8 @@ void AddIntervals(std::span<const float> spikes, Features& features) {
   At(features, Feature::kMeanIsi) = mean.Get();
   At(features, Feature::kFirstIsi) = static_cast<float>(isi[0]);
   if (isi.size() < 2) return;
-  const double centre = (static_cast<double>(spikes.back()) - spikes.front()) /
-                        static_cast<double>(isi.size());
+  const double centre =
+      (static_cast<double>(spikes.back()) - spikes.front()) / static_cast<double>(isi.size());
   for (const double interval : isi) square.Add((interval - centre) * (interval - centre));
   for (std::size_t i = 0; i + 1 < isi.size(); ++i) {
     adaptation.Add((isi[i + 1] - isi[i]) / (isi[i + 1] + isi[i]));
@@ -193,8 +193,8 @@ void AddIntervals(std::span<const float> spikes, Features& features) {
   At(features, Feature::kAdaptationIndex) = adaptation.Get();
 }
 
-void AddShapes(const Observation& observation, double grid_us, std::size_t first,
-               std::size_t count, Features& features) {
+void AddShapes(const Observation& observation, double grid_us, std::size_t first, std::size_t count,
+               Features& features) {
   if (count == 0) return;
   const ShapeMeter meter(observation, grid_us);
   Mean peak, width, fast_trough, slow_trough, slow_trough_time;
@@ -234,8 +234,8 @@ std::string_view FeatureLabel(Feature feature) {
 }
 
 std::size_t CountStimulusSpikes(std::span<const float> spike_time_us, const Protocol& protocol) {
-  const auto first = std::lower_bound(spike_time_us.begin(), spike_time_us.end(),
-                                      protocol.StimulusStart());
+  const auto first =
+      std::lower_bound(spike_time_us.begin(), spike_time_us.end(), protocol.StimulusStart());
   const auto last = std::lower_bound(first, spike_time_us.end(), protocol.StimulusStop());
   return static_cast<std::size_t>(last - first);
 }

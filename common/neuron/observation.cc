@@ -37,13 +37,10 @@ ObservationBatch Slice(const ObservationBatch& batch, std::size_t first, std::si
   slice.points = batch.points;
   slice.provenance = batch.provenance;
   slice.spike_count.assign(counts_begin, counts_begin + static_cast<std::ptrdiff_t>(count));
-  const auto trace_begin =
-      batch.trace.begin() + static_cast<std::ptrdiff_t>(first * batch.points);
-  slice.trace.assign(trace_begin,
-                     trace_begin + static_cast<std::ptrdiff_t>(count * batch.points));
+  const auto trace_begin = batch.trace.begin() + static_cast<std::ptrdiff_t>(first * batch.points);
+  slice.trace.assign(trace_begin, trace_begin + static_cast<std::ptrdiff_t>(count * batch.points));
   const std::size_t spikes = FirstSpike(slice, count);
-  const auto times_begin =
-      batch.spike_time_us.begin() + static_cast<std::ptrdiff_t>(spikes_begin);
+  const auto times_begin = batch.spike_time_us.begin() + static_cast<std::ptrdiff_t>(spikes_begin);
   slice.spike_time_us.assign(times_begin, times_begin + static_cast<std::ptrdiff_t>(spikes));
   return slice;
 }

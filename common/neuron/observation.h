@@ -24,10 +24,10 @@ struct Observation {
 // Observations of consecutive experiments (a shard's result).
 struct ObservationBatch {
   std::size_t points = 0;
-  std::vector<std::uint16_t> trace;         // MADC counts 0..1023, [size(), points], row-major.
-  std::vector<std::uint32_t> spike_count;   // [size()].
-  std::vector<float> spike_time_us;         // Concatenated in order, ascending in an experiment.
-  std::string provenance;                   // JSON object; the same for every worker and retry.
+  std::vector<std::uint16_t> trace;        // MADC counts 0..1023, [size(), points], row-major.
+  std::vector<std::uint32_t> spike_count;  // [size()].
+  std::vector<float> spike_time_us;        // Concatenated in order, ascending in an experiment.
+  std::string provenance;                  // JSON object; the same for every worker and retry.
 
   std::size_t size() const { return spike_count.size(); }
   std::span<const std::uint16_t> Trace(std::size_t i) const {

@@ -113,8 +113,9 @@ Status ReadHeader(std::string_view text, Shapes& shapes, std::string& provenance
     return Malformed("its header must have the keys 'arrays' and 'provenance' only");
   }
   if (!ReadShapes(header["arrays"], shapes)) {
-    return Malformed("its header must declare trace u2 [n, points], spike_count u4 [n] and "
-                     "spike_time_us f4 [spikes]");
+    return Malformed(
+        "its header must declare trace u2 [n, points], spike_count u4 [n] and "
+        "spike_time_us f4 [spikes]");
   }
   const Json& origin = header["provenance"];
   if (!origin.is_object() && !origin.is_null()) {

@@ -39,10 +39,10 @@ enum class ResetForm {
 };
 
 struct Profile {
-  std::string name;            // [a-z0-9][a-z0-9-]{0,62}
-  std::string text;            // The TOML that it was parsed from, byte for byte.
-  std::string sha256;          // Of text.
-  std::vector<Parameter> free; // Order of the codes in a parameter set; at least one.
+  std::string name;             // [a-z0-9][a-z0-9-]{0,62}
+  std::string text;             // The TOML that it was parsed from, byte for byte.
+  std::string sha256;           // Of text.
+  std::vector<Parameter> free;  // Order of the codes in a parameter set; at least one.
   std::array<double, kPhysicalParameterCount> fixed_code{};  // Codes of the fixed parameters.
   std::array<CodeMap, kPhysicalParameterCount> map{};
 
@@ -50,17 +50,17 @@ struct Profile {
   double capacitance_pf = 0;
   double adaptation_capacitance_pf = 0;
   double refractory_us = 0;
-  double stimulus_na = 0;       // Current of a protocol's step of scale 1.
+  double stimulus_na = 0;  // Current of a protocol's step of scale 1.
   ResetForm reset = ResetForm::kHold;
-  double reset_tau_us = 0;      // For kConductance.
+  double reset_tau_us = 0;  // For kConductance.
   ExponentialForm exponential = ExponentialForm::kTextbook;
-  double exponential_g_ns = 0;  // For kIndependent.
+  double exponential_g_ns = 0;      // For kIndependent.
   double exponential_limit_na = 0;  // The exponential current I saturates: I L / (I + L).
 
   // Integration.
-  double step_us = 0;           // Fixed step.
-  double settle_us = 0;         // Time before the recording, without stimulus, from v_l.
-  double max_exponent = 0;      // (v - v_t) / delta_t is clamped to this.
+  double step_us = 0;       // Fixed step.
+  double settle_us = 0;     // Time before the recording, without stimulus, from v_l.
+  double max_exponent = 0;  // (v - v_t) / delta_t is clamped to this.
 
   // Read-out: MADC counts = offset + gain * mV, clipped to [min, max], 10 bit.
   double madc_gain = 1;
@@ -71,12 +71,12 @@ struct Profile {
 
   // Mismatch between neurons, drift between runs, jitter of a write, membrane noise: standard
   // deviations of normal numbers.
-  double mismatch_voltage_mv = 0;     // Of v_l, v_t, v_r and v_th.
-  double mismatch_relative = 0;       // Of g_l, delta_t, a, b, g_tau_w and the stimulus.
-  double run_drift_codes = 0;         // Of each parameter, for each run.
-  double write_jitter_codes = 0;      // Of each parameter, for each written parameter set.
-  double membrane_noise_mv = 0;       // Stationary standard deviation of V on the leak alone.
-  double membrane_noise_tau_us = 0;   // Correlation time of the noise current; 0 = white.
+  double mismatch_voltage_mv = 0;    // Of v_l, v_t, v_r and v_th.
+  double mismatch_relative = 0;      // Of g_l, delta_t, a, b, g_tau_w and the stimulus.
+  double run_drift_codes = 0;        // Of each parameter, for each run.
+  double write_jitter_codes = 0;     // Of each parameter, for each written parameter set.
+  double membrane_noise_mv = 0;      // Stationary standard deviation of V on the leak alone.
+  double membrane_noise_tau_us = 0;  // Correlation time of the noise current; 0 = white.
 
   std::size_t dimension() const { return free.size(); }
   std::vector<std::string> ParameterNames() const;  // Free ones, e.g. "g_l", "v_t", "delta_t".

@@ -51,8 +51,7 @@ class TableReader {
   double Number(std::string_view key, double low, double high) {
     const toml::node* node = Take(key);
     if (node == nullptr) return low;
-    const std::optional<double> value =
-        node->is_number() ? node->value<double>() : std::nullopt;
+    const std::optional<double> value = node->is_number() ? node->value<double>() : std::nullopt;
     if (!value || !(*value >= low && *value <= high)) {
       Complain(fmt::format("'{}'{} must be a number in {}..{}", Full(key), Where(node->source()),
                            low, high),
@@ -131,9 +130,9 @@ bool IsName(std::string_view name) {
 void ReadIdentity(TableReader& root, Profile& profile) {
   const toml::node* version = root.Take("schema_version");
   if (version != nullptr && version->value<std::int64_t>() != kSchemaVersion) {
-    root.Complain(fmt::format("'schema_version'{} must be {}", Where(version->source()),
-                              kSchemaVersion),
-                  "Use a profile written for this version of inferon");
+    root.Complain(
+        fmt::format("'schema_version'{} must be {}", Where(version->source()), kSchemaVersion),
+        "Use a profile written for this version of inferon");
   }
   profile.name = root.Text("name");
   if (!IsName(profile.name)) {
@@ -148,8 +147,9 @@ void ReadFree(TableReader& root, Profile& profile) {
   if (node == nullptr) return;
   const toml::array* names = node->as_array();
   if (names == nullptr || names->empty()) {
-    root.Complain(fmt::format("'free'{} must be a list of at least one parameter",
-                              Where(node->source())), "List the free parameters by name");
+    root.Complain(
+        fmt::format("'free'{} must be a list of at least one parameter", Where(node->source())),
+        "List the free parameters by name");
     return;
   }
   for (const toml::node& entry : *names) {
@@ -257,15 +257,16 @@ void ReadImperfections(TableReader& root, Profile& profile) {
 
 Result<Profile> ParseProfile(std::string_view text) {
   if (text.size() > kMaxBytes) {
-    return InvalidArgument(fmt::format("the profile has {} bytes, more than {}", text.size(),
-                                       kMaxBytes), "Give a profile file, not something else");
+    return InvalidArgument(
+        fmt::format("the profile has {} bytes, more than {}", text.size(), kMaxBytes),
+        "Give a profile file, not something else");
   }
   const toml::parse_result parsed = toml::parse(text);
   if (!parsed) {
-    return InvalidArgument(fmt::format("the profile is not valid TOML{}: {}",
-                                       Where(parsed.error().source()),
-                                       parsed.error().description()),
-                           "Correct the syntax");
+    return InvalidArgument(
+        fmt::format("the profile is not valid TOML{}: {}", Where(parsed.error().source()),
+                    parsed.error().description()),
+        "Correct the syntax");
   }
   Profile profile;
   std::optional<Error> error;

@@ -30,9 +30,9 @@ Status ValidateStep(const Protocol& protocol, std::size_t i) {
                            "Give the amplitude relative to the profile's stimulus current");
   }
   if (i > 0 && step.start_us < protocol.steps[i - 1].stop_us) {
-    return InvalidArgument(fmt::format("current step {} starts before step {} has stopped", i + 1,
-                                       i),
-                           "List the steps in order of time, without overlap");
+    return InvalidArgument(
+        fmt::format("current step {} starts before step {} has stopped", i + 1, i),
+        "List the steps in order of time, without overlap");
   }
   return {};
 }
@@ -48,12 +48,14 @@ Status ValidateProtocol(const Protocol& protocol) {
   if (!Inside(protocol.grid_step_us, kMinGrid, kMaxGrid) ||
       protocol.grid_step_us > protocol.duration_us) {
     return InvalidArgument(fmt::format("the grid step is {} us, outside {}..{} or longer than the "
-                                       "recording", protocol.grid_step_us, kMinGrid, kMaxGrid),
+                                       "recording",
+                                       protocol.grid_step_us, kMinGrid, kMaxGrid),
                            "Choose a grid step within the range");
   }
   if (protocol.steps.size() > kMaxSteps) {
     return InvalidArgument(fmt::format("the protocol has {} current steps, more than {}",
-                                       protocol.steps.size(), kMaxSteps), "Use fewer steps");
+                                       protocol.steps.size(), kMaxSteps),
+                           "Use fewer steps");
   }
   for (std::size_t i = 0; i < protocol.steps.size(); ++i) {
     if (Status valid = ValidateStep(protocol, i); !valid) return valid;

@@ -63,16 +63,19 @@ Status CheckStep(const StepWindow& window, const Protocol& protocol, bool crop) 
   if (has < wants * (1 - kStepTolerance)) {
     return Fail(ErrorCode::kFailedPrecondition,
                 fmt::format("the recording's step lasts {:.6g} ms, shorter than the {:.6g} ms that "
-                            "the protocol's {:.6g} us stand for", has, wants, wants),
+                            "the protocol's {:.6g} us stand for",
+                            has, wants, wants),
                 fmt::format("Run a study whose protocol has a step of {:.6g} us and query its "
-                            "model", has));
+                            "model",
+                            has));
   }
   if (has > wants * (1 + kStepTolerance) && !crop) {
-    return Fail(ErrorCode::kFailedPrecondition,
-                fmt::format("the recording's step lasts {:.6g} ms, longer than the {:.6g} ms that "
-                            "the protocol's {:.6g} us stand for", has, wants, wants),
-                fmt::format("Ask to crop it, or run a study whose protocol has a step of {:.6g} us",
-                            has));
+    return Fail(
+        ErrorCode::kFailedPrecondition,
+        fmt::format("the recording's step lasts {:.6g} ms, longer than the {:.6g} ms that "
+                    "the protocol's {:.6g} us stand for",
+                    has, wants, wants),
+        fmt::format("Ask to crop it, or run a study whose protocol has a step of {:.6g} us", has));
   }
   return {};
 }
@@ -86,7 +89,8 @@ Status CheckReach(const Recording& recording, const TimeMap& time, const Protoco
   if (first < begin - sample || last > end + sample) {
     return Fail(ErrorCode::kFailedPrecondition,
                 fmt::format("the recording reaches from {:.6g} to {:.6g} ms; the protocol needs "
-                            "{:.6g} to {:.6g} ms around the step", begin, end, first, last),
+                            "{:.6g} to {:.6g} ms around the step",
+                            begin, end, first, last),
                 "Run a study whose protocol records a shorter time before and after the step");
   }
   return {};
@@ -128,7 +132,8 @@ Result<AffineMap> ChooseMap(const Profile& profile, const RecordingOptions& opti
   if (IsFree(profile, Parameter::kVL) || IsFree(profile, Parameter::kVTh)) {
     return Fail(ErrorCode::kFailedPrecondition,
                 fmt::format("the profile '{}' leaves v_l or v_th free, so no map from mV to counts "
-                            "can be derived", profile.name),
+                            "can be derived",
+                            profile.name),
                 "Give gain and offset of the map");
   }
   const double rest = FixedCounts(profile, Parameter::kVL);
@@ -153,8 +158,7 @@ void Resample(const Recording& recording, const Profile& profile, const Protocol
   std::size_t clipped = 0;
   for (std::size_t i = 0; i < protocol.Points(); ++i) {
     const double time_ms = time.ToRecording(static_cast<double>(i) * protocol.grid_step_us);
-    const double counts =
-        mapped.map.offset + mapped.map.gain * VoltageAt(recording, time_ms);
+    const double counts = mapped.map.offset + mapped.map.gain * VoltageAt(recording, time_ms);
     if (counts >= ceiling) ++clipped;
     const double kept = std::max(std::min(counts, ceiling), profile.madc_min);
     mapped.observation.trace.push_back(static_cast<float>(std::round(kept)));
@@ -175,8 +179,8 @@ void MapSpikes(const Recording& recording, double level_mv, const Protocol& prot
 std::vector<double> SmoothCurrent(const Recording& recording) {
   const std::vector<double>& current = recording.current_pa;
   const std::size_t size = current.size();
-  const double sample_ms = (recording.time_ms.back() - recording.time_ms.front()) /
-                           static_cast<double>(size - 1);
+  const double sample_ms =
+      (recording.time_ms.back() - recording.time_ms.front()) / static_cast<double>(size - 1);
   const auto reach = static_cast<std::size_t>(kCurrentReach / sample_ms);
   std::vector<double> sums{0};
   for (const double c : current) sums.push_back(sums.back() + c);
@@ -254,7 +258,8 @@ Result<RecordedObservation> MapRecording(const Recording& recording, const Profi
   if (!(window->start_ms < window->stop_ms && window->start_ms >= recording.time_ms.front() &&
         window->stop_ms <= recording.time_ms.back())) {
     return InvalidArgument(fmt::format("the step window {}..{} ms is empty or outside the "
-                                       "recording", window->start_ms, window->stop_ms),
+                                       "recording",
+                                       window->start_ms, window->stop_ms),
                            "Give start and stop of the step in ms of the recording");
   }
   if (Status fits = CheckStep(*window, protocol, options.crop); !fits) {

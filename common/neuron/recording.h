@@ -52,10 +52,10 @@ struct RecordingOptions {
 struct RecordedObservation {
   Observation observation;  // On the protocol's grid, clipped at the profile's threshold.
   AffineMap map;
-  StepWindow window;            // Stimulus in the recording.
-  double baseline_mv = 0;       // Mean voltage before the stimulus.
-  bool cropped = false;         // The step was longer than the protocol's.
-  double clipped_share = 0;     // Of the points, at the threshold.
+  StepWindow window;         // Stimulus in the recording.
+  double baseline_mv = 0;    // Mean voltage before the stimulus.
+  bool cropped = false;      // The step was longer than the protocol's.
+  double clipped_share = 0;  // Of the points, at the threshold.
 };
 
 // Parses `time_ms,voltage_mV[,current_pA]` with that header line. Refuses anything malformed,
@@ -76,7 +76,6 @@ std::vector<double> SpikeTimes(const Recording& recording, double level_mv);
 // not reach over the protocol's time before and after the step. A cropped step loses its end: the
 // time after the protocol's step shows the recording's after its own step.
 Result<RecordedObservation> MapRecording(const Recording& recording, const Profile& profile,
-                                         const Protocol& protocol,
-                                         const RecordingOptions& options);
+                                         const Protocol& protocol, const RecordingOptions& options);
 
 }  // namespace inferon

@@ -42,8 +42,9 @@ bool TakeNumber(std::string_view& line, double& value) {
 
 Result<Recording> ParseRecording(std::string_view csv) {
   if (csv.size() > kMaxRecordingBytes) {
-    return InvalidArgument(fmt::format("the recording has {} bytes, more than {}", csv.size(),
-                                       kMaxRecordingBytes), "Cut it to one sweep");
+    return InvalidArgument(
+        fmt::format("the recording has {} bytes, more than {}", csv.size(), kMaxRecordingBytes),
+        "Cut it to one sweep");
   }
   const std::string_view header = TakeLine(csv);
   const bool with_current = header == kHeaderWithCurrent;

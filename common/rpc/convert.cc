@@ -23,8 +23,8 @@ std::size_t ElementBytes(const std::string& dtype) {
 
 bool IsChipName(const std::string& text) {
   return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '.' || c == '_' || c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
   });
 }
 
@@ -116,10 +116,9 @@ Result<DeviceId> FromProto(const v1::Device& message) {
 
 v1::Observation ToProto(const Observation& observation, const Protocol& protocol) {
   v1::Observation result;
-  *result.mutable_trace() =
-      ToArray<float>("trace", observation.trace, {observation.trace.size()});
-  *result.mutable_spike_times() = ToArray<float>("spike_times", observation.spike_time_us,
-                                                 {observation.spike_time_us.size()});
+  *result.mutable_trace() = ToArray<float>("trace", observation.trace, {observation.trace.size()});
+  *result.mutable_spike_times() =
+      ToArray<float>("spike_times", observation.spike_time_us, {observation.spike_time_us.size()});
   *result.mutable_protocol() = ToProto(protocol);
   return result;
 }
@@ -152,7 +151,8 @@ Result<ObservationWithProtocol> FromProto(const v1::Observation& message) {
     const bool inside = spikes[i] >= 0 && spikes[i] <= static_cast<float>(protocol->duration_us);
     if (!inside || (i > 0 && spikes[i] < spikes[i - 1])) {
       return InvalidArgument(fmt::format("spike {} at {} us is not inside the recording or not in "
-                                         "order", i, spikes[i]),
+                                         "order",
+                                         i, spikes[i]),
                              "Give ascending times in us from the start of the recording");
     }
   }

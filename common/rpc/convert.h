@@ -22,14 +22,38 @@ namespace inferon::rpc {
 // dtype of an element type: "u1", "u2", "u4", "u8", "i4", "i8", "f4", "f8".
 template <typename T>
 constexpr const char* DtypeOf();
-template <> constexpr const char* DtypeOf<std::uint8_t>() { return "u1"; }
-template <> constexpr const char* DtypeOf<std::uint16_t>() { return "u2"; }
-template <> constexpr const char* DtypeOf<std::uint32_t>() { return "u4"; }
-template <> constexpr const char* DtypeOf<std::uint64_t>() { return "u8"; }
-template <> constexpr const char* DtypeOf<std::int32_t>() { return "i4"; }
-template <> constexpr const char* DtypeOf<std::int64_t>() { return "i8"; }
-template <> constexpr const char* DtypeOf<float>() { return "f4"; }
-template <> constexpr const char* DtypeOf<double>() { return "f8"; }
+template <>
+constexpr const char* DtypeOf<std::uint8_t>() {
+  return "u1";
+}
+template <>
+constexpr const char* DtypeOf<std::uint16_t>() {
+  return "u2";
+}
+template <>
+constexpr const char* DtypeOf<std::uint32_t>() {
+  return "u4";
+}
+template <>
+constexpr const char* DtypeOf<std::uint64_t>() {
+  return "u8";
+}
+template <>
+constexpr const char* DtypeOf<std::int32_t>() {
+  return "i4";
+}
+template <>
+constexpr const char* DtypeOf<std::int64_t>() {
+  return "i8";
+}
+template <>
+constexpr const char* DtypeOf<float>() {
+  return "f4";
+}
+template <>
+constexpr const char* DtypeOf<double>() {
+  return "f8";
+}
 
 template <typename T>
 v1::Array ToArray(const std::string& name, std::span<const T> values,

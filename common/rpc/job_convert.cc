@@ -11,11 +11,16 @@ namespace {
 
 Result<JobState> FromProto(v1::JobState state) {
   switch (state) {
-    case v1::JOB_STATE_PENDING: return JobState::kPending;
-    case v1::JOB_STATE_RUNNING: return JobState::kRunning;
-    case v1::JOB_STATE_SUCCEEDED: return JobState::kSucceeded;
-    case v1::JOB_STATE_FAILED: return JobState::kFailed;
-    case v1::JOB_STATE_CANCELLED: return JobState::kCancelled;
+    case v1::JOB_STATE_PENDING:
+      return JobState::kPending;
+    case v1::JOB_STATE_RUNNING:
+      return JobState::kRunning;
+    case v1::JOB_STATE_SUCCEEDED:
+      return JobState::kSucceeded;
+    case v1::JOB_STATE_FAILED:
+      return JobState::kFailed;
+    case v1::JOB_STATE_CANCELLED:
+      return JobState::kCancelled;
     default:
       return Fail(ErrorCode::kDataLoss,
                   fmt::format("the scheduler sent job state {}", static_cast<int>(state)),
@@ -25,11 +30,16 @@ Result<JobState> FromProto(v1::JobState state) {
 
 std::string WorkerStateName(v1::WorkerState state) {
   switch (state) {
-    case v1::WORKER_STATE_IDLE: return "idle";
-    case v1::WORKER_STATE_BUSY: return "busy";
-    case v1::WORKER_STATE_DRAINING: return "draining";
-    case v1::WORKER_STATE_OFFLINE: return "offline";
-    default: return "unknown";
+    case v1::WORKER_STATE_IDLE:
+      return "idle";
+    case v1::WORKER_STATE_BUSY:
+      return "busy";
+    case v1::WORKER_STATE_DRAINING:
+      return "draining";
+    case v1::WORKER_STATE_OFFLINE:
+      return "offline";
+    default:
+      return "unknown";
   }
 }
 
@@ -37,11 +47,16 @@ std::string WorkerStateName(v1::WorkerState state) {
 
 std::string_view JobStateName(JobState state) {
   switch (state) {
-    case JobState::kPending: return "pending";
-    case JobState::kRunning: return "running";
-    case JobState::kSucceeded: return "succeeded";
-    case JobState::kFailed: return "failed";
-    case JobState::kCancelled: return "cancelled";
+    case JobState::kPending:
+      return "pending";
+    case JobState::kRunning:
+      return "running";
+    case JobState::kSucceeded:
+      return "succeeded";
+    case JobState::kFailed:
+      return "failed";
+    case JobState::kCancelled:
+      return "cancelled";
   }
   return "unknown";
 }

@@ -29,7 +29,8 @@ Status CheckAddress(const std::string& address) {
   if (host != "127.0.0.1" && host != "localhost" && host != "[::1]") {
     return InvalidArgument(
         fmt::format("'{}' is not a loopback address; other addresses need TLS, which this server "
-                    "does not offer", address),
+                    "does not offer",
+                    address),
         "Listen on 127.0.0.1 and reach it through an SSH tunnel");
   }
   return {};
@@ -57,14 +58,14 @@ Result<Server> StartServer(const ServerOptions& options,
   result.server = builder.BuildAndStart();
   const bool unix_socket = StartsWith(options.address, "unix:");
   if (!result.server || (port == 0 && !unix_socket)) {
-    return Fail(ErrorCode::kFailedPrecondition,
-                fmt::format("cannot listen on {}: the port is in use or not permitted",
-                            options.address),
-                "Stop the program that uses it, or choose another port (0 takes any free one)");
+    return Fail(
+        ErrorCode::kFailedPrecondition,
+        fmt::format("cannot listen on {}: the port is in use or not permitted", options.address),
+        "Stop the program that uses it, or choose another port (0 takes any free one)");
   }
   const auto colon = options.address.rfind(':');
-  result.address = unix_socket ? options.address
-                               : fmt::format("{}:{}", options.address.substr(0, colon), port);
+  result.address =
+      unix_socket ? options.address : fmt::format("{}:{}", options.address.substr(0, colon), port);
   return result;
 }
 

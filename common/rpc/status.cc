@@ -73,7 +73,8 @@ void ReadDetails(const std::string& bytes, Error& error) {
       const auto advice = info.metadata().find("advice");
       if (advice != info.metadata().end()) error.advice = advice->second;
     }
-    if (v1::RetryInfo retry; any.type_url() == kRetryInfoUrl && retry.ParseFromString(any.value())) {
+    if (v1::RetryInfo retry;
+        any.type_url() == kRetryInfoUrl && retry.ParseFromString(any.value())) {
       error.retry_after = std::chrono::milliseconds(
           google::protobuf::util::TimeUtil::DurationToMilliseconds(retry.retry_delay()));
     }

@@ -61,12 +61,13 @@ int Run(std::uint32_t experiments, int threads, std::uint64_t seed) {
     shares.to_70 += weight * part.to_70, shares.more += weight * part.more;
   }
   const double rate = experiments / seconds;
-  fmt::print("{{\"experiments\": {}, \"threads\": {}, \"seed\": {}, \"seconds\": {:.3f}, "
-             "\"traces_per_s\": {:.0f}, \"traces_per_s_per_core\": {:.0f}, "
-             "\"share_silent\": {:.5f}, \"share_1_40\": {:.5f}, \"share_1_70\": {:.5f}, "
-             "\"share_more\": {:.5f}}}\n",
-             experiments, threads, seed, seconds, rate, rate / threads, shares.silent,
-             shares.to_40, shares.to_70, shares.more);
+  fmt::print(
+      "{{\"experiments\": {}, \"threads\": {}, \"seed\": {}, \"seconds\": {:.3f}, "
+      "\"traces_per_s\": {:.0f}, \"traces_per_s_per_core\": {:.0f}, "
+      "\"share_silent\": {:.5f}, \"share_1_40\": {:.5f}, \"share_1_70\": {:.5f}, "
+      "\"share_more\": {:.5f}}}\n",
+      experiments, threads, seed, seconds, rate, rate / threads, shares.silent, shares.to_40,
+      shares.to_70, shares.more);
   return 0;
 }
 

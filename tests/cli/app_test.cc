@@ -52,29 +52,30 @@ TEST_P(BadLineTest, IsExplainedAndExitsWithUsage) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, BadLineTest,
-    ::testing::Values(
-        BadLine{{}, "'inferon' needs a command"}, BadLine{{"job"}, "'inferon job' needs a command"},
-        BadLine{{"jbo"}, "unknown command 'jbo' of 'inferon'. Did you mean 'job'?"},
-        BadLine{{"frobnicate"}, "unknown command 'frobnicate' of 'inferon'. See"},
-        BadLine{{"job", "submti"},
-                "unknown command 'submti' of 'inferon job'. Did you mean 'submit'?"},
-        BadLine{{"job", "list", "--limt", "3"},
-                "unknown option '--limt' of 'inferon job list'. Did you mean '--limit'?"},
-        BadLine{{"status", "--jsn"}, "Did you mean '--json'?"},
-        BadLine{{"--frobnicate", "status"}, "unknown option '--frobnicate'"},
-        BadLine{{"status", "now"}, "unknown argument 'now' of 'inferon status'"},
-        BadLine{{"job", "submit"}, "file is required"},
-        BadLine{{"job", "list", "--limit"}, "--limit"},
-        BadLine{{"job", "list", "--limit", "many"}, "many"},
-        BadLine{{"job", "submit", "f.csv", "--trials", "0"}, "--trials"},
-        BadLine{{"job", "submit", "f.csv", "--neuron", "512"}, "--neuron"},
-        BadLine{{"job", "fetch", "1", "--format", "xls"}, "--format"},
-        BadLine{{"up", "--workers", "0"}, "--workers"}));
+    ::testing::Values(BadLine{{}, "'inferon' needs a command"},
+                      BadLine{{"job"}, "'inferon job' needs a command"},
+                      BadLine{{"jbo"}, "unknown command 'jbo' of 'inferon'. Did you mean 'job'?"},
+                      BadLine{{"frobnicate"}, "unknown command 'frobnicate' of 'inferon'. See"},
+                      BadLine{{"job", "submti"},
+                              "unknown command 'submti' of 'inferon job'. Did you mean 'submit'?"},
+                      BadLine{
+                          {"job", "list", "--limt", "3"},
+                          "unknown option '--limt' of 'inferon job list'. Did you mean '--limit'?"},
+                      BadLine{{"status", "--jsn"}, "Did you mean '--json'?"},
+                      BadLine{{"--frobnicate", "status"}, "unknown option '--frobnicate'"},
+                      BadLine{{"status", "now"}, "unknown argument 'now' of 'inferon status'"},
+                      BadLine{{"job", "submit"}, "file is required"},
+                      BadLine{{"job", "list", "--limit"}, "--limit"},
+                      BadLine{{"job", "list", "--limit", "many"}, "many"},
+                      BadLine{{"job", "submit", "f.csv", "--trials", "0"}, "--trials"},
+                      BadLine{{"job", "submit", "f.csv", "--neuron", "512"}, "--neuron"},
+                      BadLine{{"job", "fetch", "1", "--format", "xls"}, "--format"},
+                      BadLine{{"up", "--workers", "0"}, "--workers"}));
 
 TEST(AppTest, GlobalOptionsWorkOnBothSidesOfTheCommand) {
   CommandRunner runner;
-  for (const std::vector<std::string>& line : std::vector<std::vector<std::string>>{
-           {"--json", "status"}, {"status", "--json"}}) {
+  for (const std::vector<std::string>& line :
+       std::vector<std::vector<std::string>>{{"--json", "status"}, {"status", "--json"}}) {
     const CommandResult result = runner.Run(line);
     EXPECT_EQ(result.exit_code, kUnreachable);
     EXPECT_FALSE(nlohmann::json::parse(result.out).at("up").get<bool>());
@@ -94,9 +95,14 @@ TEST(AppTest, ErrorsAreJsonTooWhenAskedFor) {
 
 TEST(AppTest, EveryServerCommandSaysWhenNoServerRuns) {
   CommandRunner runner;
-  for (const std::vector<std::string>& line : std::vector<std::vector<std::string>>{
-           {"job", "list"}, {"job", "show", "1"}, {"job", "watch", "1"}, {"job", "cancel", "1"},
-           {"job", "fetch", "1"}, {"worker", "list"}, {"status"}}) {
+  for (const std::vector<std::string>& line :
+       std::vector<std::vector<std::string>>{{"job", "list"},
+                                             {"job", "show", "1"},
+                                             {"job", "watch", "1"},
+                                             {"job", "cancel", "1"},
+                                             {"job", "fetch", "1"},
+                                             {"worker", "list"},
+                                             {"status"}}) {
     const CommandResult result = runner.Run(line);
     EXPECT_EQ(result.exit_code, kUnreachable) << line[0];
     EXPECT_THAT(result.err, HasSubstr("inferon up")) << line[0];

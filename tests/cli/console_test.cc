@@ -51,9 +51,9 @@ TEST(ExitCodesTest, KindsOfErrorsHaveTheirCodes) {
   EXPECT_EQ(call(ErrorCode::kInternal), 1);
   EXPECT_EQ(call(ErrorCode::kDataLoss), 1);
   EXPECT_EQ(call(ErrorCode::kUnimplemented), 1);
-  for (const ErrorCode code : {ErrorCode::kInvalidArgument, ErrorCode::kNotFound,
-                               ErrorCode::kAlreadyExists, ErrorCode::kFailedPrecondition,
-                               ErrorCode::kAborted, ErrorCode::kResourceExhausted}) {
+  for (const ErrorCode code :
+       {ErrorCode::kInvalidArgument, ErrorCode::kNotFound, ErrorCode::kAlreadyExists,
+        ErrorCode::kFailedPrecondition, ErrorCode::kAborted, ErrorCode::kResourceExhausted}) {
     EXPECT_EQ(call(code), 4);
   }
   EXPECT_EQ(ExitCodeOfInput({ErrorCode::kInvalidArgument, "", "", {}}), 2);

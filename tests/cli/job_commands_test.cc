@@ -131,8 +131,8 @@ TEST_F(JobCommandsTest, BadFilesAreRefusedBeforeAnythingIsSent) {
 }
 
 TEST_F(JobCommandsTest, RefusalOfTheServerExitsWithItsOwnCode) {
-  scheduler_.refusal = rpc::ToStatus({ErrorCode::kResourceExhausted,
-                                      "the job has 2 experiments, the limit is 1", "Split it", {}});
+  scheduler_.refusal = rpc::ToStatus(
+      {ErrorCode::kResourceExhausted, "the job has 2 experiments, the limit is 1", "Split it", {}});
   const CommandResult result = Run({"job", "submit", runner_.Write("codes.csv", kCodes)});
   EXPECT_EQ(result.exit_code, kRefused);
   EXPECT_EQ(result.err, "inferon: the job has 2 experiments, the limit is 1. Split it.\n");

@@ -50,8 +50,8 @@ TEST(ObservationWriterTest, NpyHoldsOneRowAnExperiment) {
 }
 
 TEST(ObservationWriterTest, ProtocolIsReadFromTheProvenance) {
-  const auto protocol = ProtocolOf(
-      R"({"protocol":{"steps":[[2,8,1]],"duration_us":10,"grid_step_us":1},"seed":3})");
+  const auto protocol =
+      ProtocolOf(R"({"protocol":{"steps":[[2,8,1]],"duration_us":10,"grid_step_us":1},"seed":3})");
   ASSERT_TRUE(protocol);
   EXPECT_EQ(*protocol, kProtocol);
   for (const char* text :

@@ -19,8 +19,8 @@ TEST(CodesFileTest, ColumnsMayComeInAnyOrder) {
 }
 
 TEST(CodesFileTest, AcceptsWhatSpreadsheetsWrite) {
-  const auto sets = ParseCodes("\xEF\xBB\xBF\"g_l\", v_t\r\n# a note\r\n\r\n 0 ,1022\r\n", "f.csv",
-                               kNames);
+  const auto sets =
+      ParseCodes("\xEF\xBB\xBF\"g_l\", v_t\r\n# a note\r\n\r\n 0 ,1022\r\n", "f.csv", kNames);
   ASSERT_TRUE(sets) << sets.error().Text();
   EXPECT_THAT(sets->codes, ElementsAre(0, 1022));
 }

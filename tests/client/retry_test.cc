@@ -69,8 +69,8 @@ TEST_F(RetryTest, FullQueueIsTriedAgainOnlyWhereTheServerSaysWhen) {
   const CallSettings settings = Settings(RetryUntilStopped());
   BackOff back_off(settings);
   EXPECT_FALSE(back_off.WaitAfter({ErrorCode::kResourceExhausted, "too large", "", {}}, {}));
-  EXPECT_TRUE(back_off.WaitAfter(
-      {ErrorCode::kResourceExhausted, "full", "", milliseconds(5'000)}, {}));
+  EXPECT_TRUE(
+      back_off.WaitAfter({ErrorCode::kResourceExhausted, "full", "", milliseconds(5'000)}, {}));
   EXPECT_EQ(Elapsed(), milliseconds(5'000));
 }
 

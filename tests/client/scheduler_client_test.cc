@@ -146,11 +146,10 @@ TEST_F(SchedulerClientTest, GapInTheResultsIsDataLoss) {
 
 TEST_F(SchedulerClientTest, ErrorOfTheReceiverEndsTheStream) {
   int blocks = 0;
-  const Status done =
-      client_->StreamResults(kJob, 0, true, {}, [&](const ResultBlock&) -> Status {
-        ++blocks;
-        return Fail(ErrorCode::kInternal, "the disk is full");
-      });
+  const Status done = client_->StreamResults(kJob, 0, true, {}, [&](const ResultBlock&) -> Status {
+    ++blocks;
+    return Fail(ErrorCode::kInternal, "the disk is full");
+  });
   EXPECT_EQ(done.error().message, "the disk is full");
   EXPECT_EQ(blocks, 1);
 }

@@ -20,7 +20,8 @@ using namespace std::chrono_literals;
 
 const std::vector<std::string> kStudy{"study", "run", "s", "--scale", "small"};
 
-std::vector<std::string> With(std::vector<std::string> words, const std::vector<std::string>& more) {
+std::vector<std::string> With(std::vector<std::string> words,
+                              const std::vector<std::string>& more) {
   words.insert(words.end(), more.begin(), more.end());
   return words;
 }

@@ -15,7 +15,8 @@ extern char** environ;
 namespace inferon::testing {
 namespace {
 
-// Output goes through files: no pipe can fill up, and a daemon that keeps stdout open blocks nobody.
+// Output goes through files: no pipe can fill up, and a daemon that keeps stdout open blocks
+// nobody.
 class Spawned {
  public:
   Spawned(std::vector<std::string> command, const std::filesystem::path& folder) {

@@ -8,9 +8,9 @@
 namespace inferon::testing {
 
 struct CommandResult {
-  int exit_code = -1;     // 128 + signal where a signal ended it.
-  std::string output;     // Of stdout.
-  std::string errors;     // Of stderr.
+  int exit_code = -1;  // 128 + signal where a signal ended it.
+  std::string output;  // Of stdout.
+  std::string errors;  // Of stderr.
 };
 
 // A program of the build folder, for example "inferon".

@@ -104,8 +104,8 @@ TEST(ObservationFrameTest, RefusesHeadersThatLie) {
   ExpectDataLoss(Frame(R"({"arrays":[],"provenance":{}})", ""));
   ExpectDataLoss(Frame(R"({"arrays":[1,2,3],"provenance":{}})", ""));
   ExpectDataLoss(Frame(std::string(100'000, '['), ""));
-  ExpectDataLoss(Frame(R"({"arrays":[],"provenance":)" + std::string(1000, '[') +
-                           std::string(1000, ']') + "}", ""));
+  ExpectDataLoss(Frame(
+      R"({"arrays":[],"provenance":)" + std::string(1000, '[') + std::string(1000, ']') + "}", ""));
 }
 
 TEST(ObservationFrameTest, RefusesASecondKeyOrAWrongTypeInTheHeader) {

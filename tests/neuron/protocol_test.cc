@@ -52,8 +52,7 @@ TEST(ProtocolTest, RefusesWhatIsOutOfRangeAndNamesIt) {
     const Status status = ValidateProtocol(bad.protocol);
     ASSERT_FALSE(status) << bad.named;
     EXPECT_EQ(status.error().code, ErrorCode::kInvalidArgument);
-    EXPECT_NE(status.error().message.find(bad.named), std::string::npos)
-        << status.error().message;
+    EXPECT_NE(status.error().message.find(bad.named), std::string::npos) << status.error().message;
     EXPECT_FALSE(status.error().advice.empty());
   }
 }

@@ -108,8 +108,7 @@ TEST(RecordingTest, DefaultMapPutsRestOnRestAndClipsAtTheThreshold) {
 }
 
 TEST(RecordingTest, ExplicitMapIsUsedAndHandedBack) {
-  const RecordedObservation mapped =
-      Map(Synthetic(1000), {.map = AffineMap{2, 450}}).value();
+  const RecordedObservation mapped = Map(Synthetic(1000), {.map = AffineMap{2, 450}}).value();
   EXPECT_EQ(mapped.map.gain, 2);
   EXPECT_EQ(mapped.observation.trace[0], 310);
   EXPECT_FALSE(Map(Synthetic(1000), {.map = AffineMap{0, 450}}));
@@ -140,8 +139,8 @@ TEST(RecordingTest, TooLittleAroundTheStepIsRefused) {
 }
 
 TEST(RecordingTest, RefusesWindowsAndLevelsThatCannotBe) {
-  for (const StepWindow bad : {StepWindow{300, 300}, StepWindow{-1, 999}, StepWindow{500, 9999},
-                               StepWindow{NAN, 1200}}) {
+  for (const StepWindow bad :
+       {StepWindow{300, 300}, StepWindow{-1, 999}, StepWindow{500, 9999}, StepWindow{NAN, 1200}}) {
     EXPECT_EQ(Map(Synthetic(1000), {.window = bad}).error().code, ErrorCode::kInvalidArgument);
   }
   EXPECT_FALSE(Map(Synthetic(1000), {.spike_level_mv = NAN}));

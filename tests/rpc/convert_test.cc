@@ -43,8 +43,7 @@ TEST(ConvertTest, NanAndCountsOutsideTheMadcAreRefused) {
 }
 
 TEST(ConvertTest, SpikesOutOfOrderOrOutsideTheRecordingAreRefused) {
-  for (const std::vector<float>& bad :
-       {std::vector<float>{2, 1}, {-1}, {1401}, {std::nanf("")}}) {
+  for (const std::vector<float>& bad : {std::vector<float>{2, 1}, {-1}, {1401}, {std::nanf("")}}) {
     Observation observation = SomeObservation();
     observation.spike_time_us = bad;
     EXPECT_FALSE(FromProto(ToProto(observation, Protocol{})));

@@ -47,9 +47,8 @@ TEST(StatusTest, AnUnreachableServerIsNamedWithAdvice) {
 TEST(StatusTest, ExceptionsOfAHandlerBecomeStatuses) {
   const auto internal = Guard("Test", []() -> grpc::Status { throw std::runtime_error("broken"); });
   EXPECT_EQ(internal.error_code(), grpc::StatusCode::INTERNAL);
-  const auto full = Guard("Test", []() -> grpc::Status {
-    throw std::system_error(ENOSPC, std::generic_category());
-  });
+  const auto full = Guard(
+      "Test", []() -> grpc::Status { throw std::system_error(ENOSPC, std::generic_category()); });
   EXPECT_EQ(full.error_code(), grpc::StatusCode::UNAVAILABLE);
   EXPECT_NE(full.error_message().find("disk is full"), std::string::npos);
 }

@@ -98,8 +98,8 @@ TEST_F(GrpcLinkTest, ReportSaysWhoItIsAndWhatItHas) {
   lease.set_shard(7);
   lease.set_fence(8);
   lease.set_seconds_left(30);
-  const auto orders = link_->Synchronize(
-      {.leases = {{3, 4}}, .wanted = 2, .draining = true}, seconds(5), {});
+  const auto orders =
+      link_->Synchronize({.leases = {{3, 4}}, .wanted = 2, .draining = true}, seconds(5), {});
   ASSERT_TRUE(orders) << orders.error().Text();
   EXPECT_EQ(service_.report.worker(), "w-1");
   EXPECT_EQ(service_.report.session().size(), 32u);

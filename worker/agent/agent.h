@@ -17,11 +17,11 @@
 namespace inferon::worker {
 
 struct AgentOptions {
-  int ahead = 1;  // Shards held beyond the running one.
-  std::chrono::milliseconds call_timeout{5'000};   // Of a Synchronize.
-  std::chrono::milliseconds first_retry{100};      // Pause after a failed call; doubles up to
-  std::chrono::milliseconds max_retry{2'000};      // here.
-  std::chrono::milliseconds drain_grace{3'000};    // For the running shard after a stop.
+  int ahead = 1;                                      // Shards held beyond the running one.
+  std::chrono::milliseconds call_timeout{5'000};      // Of a Synchronize.
+  std::chrono::milliseconds first_retry{100};         // Pause after a failed call; doubles up to
+  std::chrono::milliseconds max_retry{2'000};         // here.
+  std::chrono::milliseconds drain_grace{3'000};       // For the running shard after a stop.
   std::chrono::milliseconds farewell_timeout{1'000};  // Of the last Synchronize.
 };
 

@@ -61,10 +61,10 @@ Result<ShardWork> FromProto(const v1::GetShardResponse& response) {
   const std::uint64_t last = request.first_index % request.trials + request.count;
   if (sets->dimension != profile->dimension() || request.count == 0 ||
       last > std::uint64_t{sets->size()} * request.trials) {
-    return InvalidArgument(fmt::format("the shard's {} parameter sets of {} codes do not fit its "
-                                       "{} experiments and the profile's {} parameters",
-                                       sets->size(), sets->dimension, request.count,
-                                       profile->dimension()));
+    return InvalidArgument(
+        fmt::format("the shard's {} parameter sets of {} codes do not fit its "
+                    "{} experiments and the profile's {} parameters",
+                    sets->size(), sets->dimension, request.count, profile->dimension()));
   }
   request.profile = std::move(*profile);
   request.protocol = std::move(*protocol);

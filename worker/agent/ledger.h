@@ -28,11 +28,11 @@ enum class Phase { kLeased, kFetching, kReady, kRunning, kOutcome, kSending };
 
 struct HeldLease {
   LeaseRef ref;
-  SteadyTime stop_at;    // Work on it ends here, a margin before the scheduler's deadline.
+  SteadyTime stop_at;  // Work on it ends here, a margin before the scheduler's deadline.
   Phase phase = Phase::kLeased;
-  std::stop_source stop;  // Ends whatever is done for this lease.
-  ShardWork work;                           // From kReady on.
-  std::variant<Outcome, Error> outcome;     // From kOutcome on.
+  std::stop_source stop;                 // Ends whatever is done for this lease.
+  ShardWork work;                        // From kReady on.
+  std::variant<Outcome, Error> outcome;  // From kOutcome on.
 };
 
 // Not thread-safe: the agent's lock guards it. References stay valid until their lease is removed.

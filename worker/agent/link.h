@@ -35,9 +35,9 @@ struct WorkerReport {
 
 // What the worker should have.
 struct Orders {
-  std::vector<Lease> leases;             // A held lease that is missing here is lost.
-  std::chrono::nanoseconds next{0};      // Pause before the next report when nothing happens.
-  bool drain = false;                    // An operator wants no further work here.
+  std::vector<Lease> leases;         // A held lease that is missing here is lost.
+  std::chrono::nanoseconds next{0};  // Pause before the next report when nothing happens.
+  bool drain = false;                // An operator wants no further work here.
 };
 
 // A shard, ready to run.

@@ -25,8 +25,8 @@ constexpr std::size_t kMaxChipName = 64;
 
 Status ValidateDevice(const DeviceId& device) {
   const auto plain = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '.' || c == '_' || c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
   };
   if (device.chip.empty() || device.chip.size() > kMaxChipName ||
       !std::all_of(device.chip.begin(), device.chip.end(), plain)) {
@@ -34,9 +34,9 @@ Status ValidateDevice(const DeviceId& device) {
                            "Use 1 to 64 of the characters A-Z a-z 0-9 . _ -");
   }
   if (device.neuron > kMaxNeuron || device.run > kMaxRun) {
-    return InvalidArgument(fmt::format("neuron {} or run {} is out of range", device.neuron,
-                                       device.run),
-                           fmt::format("Use neurons 0..{} and runs 0..{}", kMaxNeuron, kMaxRun));
+    return InvalidArgument(
+        fmt::format("neuron {} or run {} is out of range", device.neuron, device.run),
+        fmt::format("Use neurons 0..{} and runs 0..{}", kMaxNeuron, kMaxRun));
   }
   return {};
 }
@@ -52,22 +52,22 @@ Status ValidateSets(const RunRequest& request) {
   const std::size_t dimension = request.profile.dimension();
   if (request.sets.dimension != dimension || dimension == 0) {
     return InvalidArgument(fmt::format("a parameter set has {} codes, the profile '{}' has {} free "
-                                       "parameters", request.sets.dimension, request.profile.name,
-                                       dimension),
+                                       "parameters",
+                                       request.sets.dimension, request.profile.name, dimension),
                            "Give one code for each free parameter, in the profile's order");
   }
   if (request.sets.codes.size() != RowsOf(request) * dimension) {
-    return InvalidArgument(fmt::format("{} experiments from index {} on need {} parameter sets, "
-                                       "not {} codes", request.count, request.first_index,
-                                       RowsOf(request), request.sets.codes.size()),
-                           "Give a row for each set that the experiments touch");
+    return InvalidArgument(
+        fmt::format("{} experiments from index {} on need {} parameter sets, "
+                    "not {} codes",
+                    request.count, request.first_index, RowsOf(request), request.sets.codes.size()),
+        "Give a row for each set that the experiments touch");
   }
   for (std::size_t i = 0; i < request.sets.codes.size(); ++i) {
     if (request.sets.codes[i] > kMaxCode) {
-      return InvalidArgument(
-          fmt::format("code {} of {} is outside 0..{}", request.sets.codes[i],
-                      request.profile.ParameterNames()[i % dimension], kMaxCode),
-          "Use codes 0..1022; 1023 would switch the cell off");
+      return InvalidArgument(fmt::format("code {} of {} is outside 0..{}", request.sets.codes[i],
+                                         request.profile.ParameterNames()[i % dimension], kMaxCode),
+                             "Use codes 0..1022; 1023 would switch the cell off");
     }
   }
   return {};
@@ -198,12 +198,12 @@ class Execution {
   const Kernel kernel_;
   const Schedule schedule_;
   const DeviceModel device_;
-  ObservationBatch batch_;                   // Each block has its own rows.
-  std::vector<std::vector<float>> spikes_;   // Each block has its own entry.
-  std::atomic<std::size_t> next_{0};         // Next block.
+  ObservationBatch batch_;                  // Each block has its own rows.
+  std::vector<std::vector<float>> spikes_;  // Each block has its own entry.
+  std::atomic<std::size_t> next_{0};        // Next block.
   std::atomic<bool> failed_{false};
   std::mutex mu_;
-  std::exception_ptr error_;                 // Guarded by mu_ while threads run.
+  std::exception_ptr error_;  // Guarded by mu_ while threads run.
 };
 
 class Emulator : public Substrate {

@@ -42,13 +42,11 @@ NeuronInstance DeviceModel::Write(std::span<const std::uint16_t> codes, std::uin
   std::array<double, kPhysicalParameterCount> value{};
   for (std::uint32_t i = 0; i < kPhysicalParameterCount; ++i) {
     const auto parameter = static_cast<Parameter>(i);
-    const double written =
-        code[i] + shift_code_[i] +
-        profile_.write_jitter_codes * StandardNormal(jitter, {i, 0, low, high});
+    const double written = code[i] + shift_code_[i] +
+                           profile_.write_jitter_codes * StandardNormal(jitter, {i, 0, low, high});
     const double nominal = profile_.Value(parameter, written);
-    value[i] = IsVoltage(parameter)
-                   ? nominal + shift_value_[i]
-                   : std::max(nominal * factor_[i], profile_.map[i].floor);
+    value[i] = IsVoltage(parameter) ? nominal + shift_value_[i]
+                                    : std::max(nominal * factor_[i], profile_.map[i].floor);
   }
   const auto get = [&](Parameter p) { return value[static_cast<std::size_t>(p)]; };
   return {.g_l_us = get(Parameter::kGL) * 1e-3,

@@ -37,7 +37,7 @@ class DeviceModel {
  private:
   const Profile& profile_;  // Outlives the model.
   std::uint64_t seed_;
-  std::array<double, kPhysicalParameterCount> shift_code_{};  // Drift.
+  std::array<double, kPhysicalParameterCount> shift_code_{};   // Drift.
   std::array<double, kPhysicalParameterCount> shift_value_{};  // Mismatch of voltages, mV.
   std::array<double, kPhysicalParameterCount> factor_{};       // Mismatch of the others.
   double stimulus_na_ = 0;

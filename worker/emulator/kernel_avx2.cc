@@ -5,7 +5,7 @@
 namespace inferon::worker {
 
 void RunKernelAvx2(const LaneCoefficients& lanes, const KernelSchedule& schedule,
-                 KernelOutput& output) {
+                   KernelOutput& output) {
   avx2::Integrator(lanes, schedule, output).Run();
 }
 

@@ -5,7 +5,7 @@
 namespace inferon::worker {
 
 void RunKernelAvx512(const LaneCoefficients& lanes, const KernelSchedule& schedule,
-                 KernelOutput& output) {
+                     KernelOutput& output) {
   avx512::Integrator(lanes, schedule, output).Run();
 }
 

@@ -93,8 +93,7 @@ class Integrator {
 
   F ExponentialCurrent(F v) const {
     const F exponent = (v - Load(lanes_.v_t)) * Load(lanes_.inverse_delta_t);
-    const F current =
-        Load(lanes_.exponential) * Exp(Min(exponent, Floats(schedule_.max_exponent)));
+    const F current = Load(lanes_.exponential) * Exp(Min(exponent, Floats(schedule_.max_exponent)));
     return current / Fma(current, Floats(schedule_.inverse_limit), Floats(1.0f));
   }
 
@@ -186,11 +185,11 @@ class Integrator {
   const LaneCoefficients& lanes_;
   const KernelSchedule& schedule_;
   KernelOutput& output_;
-  F v_;                             // Relative to V_L, mV.
-  F w_ = Floats(0.0f);              // nA.
-  F noise_ = Floats(0.0f);          // mV a step.
-  F refractory_ = Floats(0.0f);     // Steps of reset that are left.
-  std::uint32_t point_ = 0;         // Next point to store.
+  F v_;                          // Relative to V_L, mV.
+  F w_ = Floats(0.0f);           // nA.
+  F noise_ = Floats(0.0f);       // mV a step.
+  F refractory_ = Floats(0.0f);  // Steps of reset that are left.
+  std::uint32_t point_ = 0;      // Next point to store.
   UBlock readout_words_{};
 };
 

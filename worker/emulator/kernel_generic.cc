@@ -5,7 +5,7 @@
 namespace inferon::worker {
 
 void RunKernelGeneric(const LaneCoefficients& lanes, const KernelSchedule& schedule,
-                 KernelOutput& output) {
+                      KernelOutput& output) {
   generic::Integrator(lanes, schedule, output).Run();
 }
 

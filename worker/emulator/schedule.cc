@@ -64,8 +64,8 @@ Schedule::Schedule(const Profile& profile, const Protocol& protocol, std::uint64
 void Schedule::PlacePoints(const Protocol& protocol) {
   for (std::size_t i = 0; i < protocol.Points(); ++i) {
     const double place = static_cast<double>(i) * protocol.grid_step_us / kernel_.step_us;
-    const double step = std::min(std::floor(place + kOnBoundary),
-                                 static_cast<double>(kernel_.record_steps - 1));
+    const double step =
+        std::min(std::floor(place + kOnBoundary), static_cast<double>(kernel_.record_steps - 1));
     point_step_.push_back(static_cast<std::uint32_t>(step));
     point_fraction_.push_back(static_cast<float>(std::max(place - step, 0.0)));
   }
@@ -80,8 +80,8 @@ void Schedule::PlaceStimulus(const Protocol& protocol) {
     const double begin = k * kernel_.step_us, end = begin + kernel_.step_us;
     double charge = 0;  // A step's edge inside an integration step counts by its share.
     for (const CurrentStep& step : protocol.steps) {
-      charge += step.scale *
-                std::max(0.0, std::min(end, step.stop_us) - std::max(begin, step.start_us));
+      charge +=
+          step.scale * std::max(0.0, std::min(end, step.stop_us) - std::max(begin, step.start_us));
     }
     scale_[k] = static_cast<float>(charge / kernel_.step_us);
   }

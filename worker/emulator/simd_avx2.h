@@ -47,21 +47,11 @@ inline F Fma(F a, F b, F c) {
 inline F Min(F a, F b) { return {_mm256_min_ps(a.x, b.x), _mm256_min_ps(a.y, b.y)}; }
 inline F Max(F a, F b) { return {_mm256_max_ps(a.x, b.x), _mm256_max_ps(a.y, b.y)}; }
 
-inline U operator^(U a, U b) {
-  return {_mm256_xor_si256(a.x, b.x), _mm256_xor_si256(a.y, b.y)};
-}
-inline U operator&(U a, U b) {
-  return {_mm256_and_si256(a.x, b.x), _mm256_and_si256(a.y, b.y)};
-}
-inline U operator+(U a, U b) {
-  return {_mm256_add_epi32(a.x, b.x), _mm256_add_epi32(a.y, b.y)};
-}
-inline U operator>>(U a, int n) {
-  return {_mm256_srli_epi32(a.x, n), _mm256_srli_epi32(a.y, n)};
-}
-inline U operator<<(U a, int n) {
-  return {_mm256_slli_epi32(a.x, n), _mm256_slli_epi32(a.y, n)};
-}
+inline U operator^(U a, U b) { return {_mm256_xor_si256(a.x, b.x), _mm256_xor_si256(a.y, b.y)}; }
+inline U operator&(U a, U b) { return {_mm256_and_si256(a.x, b.x), _mm256_and_si256(a.y, b.y)}; }
+inline U operator+(U a, U b) { return {_mm256_add_epi32(a.x, b.x), _mm256_add_epi32(a.y, b.y)}; }
+inline U operator>>(U a, int n) { return {_mm256_srli_epi32(a.x, n), _mm256_srli_epi32(a.y, n)}; }
+inline U operator<<(U a, int n) { return {_mm256_slli_epi32(a.x, n), _mm256_slli_epi32(a.y, n)}; }
 inline void MultiplyHalf(__m256i a, __m256i factor, __m256i& high, __m256i& low) {
   const __m256i even = _mm256_mul_epu32(a, factor);
   const __m256i odd = _mm256_mul_epu32(_mm256_srli_epi64(a, 32), factor);

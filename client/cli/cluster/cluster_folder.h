@@ -46,10 +46,10 @@ class ClusterFolder {
 
 // One process as the supervisor sees it.
 struct ProcessInfo {
-  std::string name;   // "scheduler", "trainer", "worker-1"
-  std::string state;  // "running", "restarting", "gave up", "waiting"
-  pid_t pid = 0;      // 0 while it does not run.
-  int restarts = 0;   // Since 'inferon up'.
+  std::string name;             // "scheduler", "trainer", "worker-1"
+  std::string state;            // "running", "restarting", "gave up", "waiting"
+  pid_t pid = 0;                // 0 while it does not run.
+  int restarts = 0;             // Since 'inferon up'.
   std::int64_t started_at = 0;  // Unix time in seconds; 0 before the first start.
   std::string last_ending;      // How it ended last; empty before.
 };

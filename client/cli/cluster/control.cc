@@ -56,11 +56,11 @@ Status CheckPorts(const ClusterFolder& folder) {
   for (const auto& [server, address] :
        {std::pair("scheduler", cluster->scheduler), std::pair("trainer", cluster->trainer)}) {
     if (address.empty() || !PortInUse(address)) continue;
-    return Fail(ErrorCode::kFailedPrecondition,
-                fmt::format("the {}'s port is in use: another program listens on {}", server,
-                            address),
-                fmt::format("Stop that program, or remove {} to take new ports",
-                            client::ClusterFilePath(folder.data()).string()));
+    return Fail(
+        ErrorCode::kFailedPrecondition,
+        fmt::format("the {}'s port is in use: another program listens on {}", server, address),
+        fmt::format("Stop that program, or remove {} to take new ports",
+                    client::ClusterFilePath(folder.data()).string()));
   }
   return {};
 }
@@ -79,12 +79,12 @@ Result<pid_t> StartSupervisor(const CommandContext& context, const ClusterFolder
   const Result<std::filesystem::path> self =
       FindProgram(context.environment.program_folder, "inferon");
   if (!self) return tl::unexpected(self.error());
-  Command command{.program = *self,
-                  .arguments = {"--data", std::filesystem::absolute(folder.data()).string(),
-                                "supervise", "--workers", std::to_string(options.workers),
-                                "--log-level", options.log_level},
-                  .log = folder.Log("supervisor"),
-                  .own_session = true};
+  Command command{
+      .program = *self,
+      .arguments = {"--data", std::filesystem::absolute(folder.data()).string(), "supervise",
+                    "--workers", std::to_string(options.workers), "--log-level", options.log_level},
+      .log = folder.Log("supervisor"),
+      .own_session = true};
   if (options.without_trainer) command.arguments.push_back("--without-trainer");
   return Spawn(command);
 }
@@ -94,7 +94,8 @@ Error Explain(const ClusterFolder& folder, const std::string& process, const std
   const std::string line = LastLogLine(folder, process);
   return {ErrorCode::kInternal,
           fmt::format("the {} {}{}", process, what, line.empty() ? "" : ": " + line),
-          fmt::format("Look at {}", folder.Log(process).string()), {}};
+          fmt::format("Look at {}", folder.Log(process).string()),
+          {}};
 }
 
 // True when everything is healthy; an error when that will not come.

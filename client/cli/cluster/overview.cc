@@ -106,10 +106,10 @@ void PrintStudies(Console& console, const Overview& overview) {
   Table table{{{"STUDY"}, {"STEP"}, {"DONE", true}, {"NOTE"}}, {}};
   for (const v1::Study& study : running) {
     const v1::StudyStep* step = CurrentStep(study);
-    const std::string done =
-        step == nullptr ? ""
-                        : fmt::format("{}/{} {}", FormatCount(step->done()),
-                                      FormatCount(step->total()), step->unit());
+    const std::string done = step == nullptr
+                                 ? ""
+                                 : fmt::format("{}/{} {}", FormatCount(step->done()),
+                                               FormatCount(step->total()), step->unit());
     table.rows.push_back({study.name(), step == nullptr ? "" : step->title(), done,
                           step == nullptr ? "" : step->note()});
   }
@@ -153,8 +153,14 @@ nlohmann::json Json(const Overview& overview, bool up, const ClusterFolder& fold
 }  // namespace
 
 Table ProcessTable(const std::vector<ProcessHealth>& processes, const Clock& clock) {
-  Table table{{{"PROCESS"}, {"PID", true}, {"STATE"}, {"HEALTH"}, {"RESTARTS", true},
-               {"UP", true}, {"ADDRESS"}}, {}};
+  Table table{{{"PROCESS"},
+               {"PID", true},
+               {"STATE"},
+               {"HEALTH"},
+               {"RESTARTS", true},
+               {"UP", true},
+               {"ADDRESS"}},
+              {}};
   const auto now = std::chrono::system_clock::to_time_t(clock.WallNow());
   for (const ProcessHealth& one : processes) {
     const ProcessInfo& process = one.process;

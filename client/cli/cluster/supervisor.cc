@@ -185,9 +185,9 @@ class Supervisor {
     std::error_code ignored;  // An earlier run's file must not pass for the answer of this one.
     std::filesystem::remove(folder_.Address(name), ignored);
     Add(name, [this, name, program, &address] {
-      std::vector<std::string> arguments{"--data", folder_.Data(name).string(), "--listen",
-                                         address.empty() ? kAnyPort : address, "--address-file",
-                                         folder_.Address(name).string()};
+      std::vector<std::string> arguments{"--data",         folder_.Data(name).string(),
+                                         "--listen",       address.empty() ? kAnyPort : address,
+                                         "--address-file", folder_.Address(name).string()};
       if (name == "trainer") {
         arguments.insert(arguments.end(), {"--scheduler", cluster_.scheduler});
       }

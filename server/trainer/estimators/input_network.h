@@ -25,8 +25,8 @@ std::unique_ptr<InputModule> MakeFeatureModule(std::size_t inputs, std::size_t o
                                                WeightStore* store);
 
 // Strided convolutions down to at most 64 steps, then a GRU. The head sees the GRU's last and mean
-// state and, of each convolution, the mean and the largest value of each channel over time. inputs()
-// is the padded length, at least `points`; a trace is continued by its last value.
+// state and, of each convolution, the mean and the largest value of each channel over time.
+// inputs() is the padded length, at least `points`; a trace is continued by its last value.
 std::unique_ptr<InputModule> MakeSummaryModule(std::size_t points, std::size_t outputs,
                                                WeightStore* store);
 

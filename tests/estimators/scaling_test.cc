@@ -104,6 +104,18 @@ TEST_F(OutlierTest, FarRowsScoreOne) {
   }
 }
 
+// Two clusters: halfway between them is the mean, and far from every row.
+TEST(OutlierModelTest, ARowBetweenTwoClustersIsAnOutlier) {
+  std::vector<float> rows(2 * 2000);
+  FillUniform(StreamKey(6, "rows"), 0, 0, rows);
+  for (std::size_t i = 0; i < 1000; ++i) rows[4 * i] += 10;
+  const OutlierModel model = OutlierModel::Fit({rows.data(), 2000, 2});
+  const std::array<float, 2> between{5.5f, 0.5f};
+  const std::array<float, 2> inside{10.5f, 0.5f};
+  EXPECT_EQ(model.Score(between), 1);
+  EXPECT_LT(model.Score(inside), 0.9);
+}
+
 TEST_F(OutlierTest, LoadedScoresTheSame) {
   TensorFile file;
   model_.Save(&file);

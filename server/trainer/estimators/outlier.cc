@@ -10,6 +10,7 @@ namespace {
 constexpr double kShrinkage = 0.05;  // Weight of the diagonal.
 constexpr double kRidge = 1e-4;      // Of the mean variance; for columns that never vary.
 constexpr std::size_t kQuantiles = 1001;
+constexpr double kUnitShare = 0.99;  // Quantile that makes the two distances comparable.
 
 // Lower Cholesky factor of a symmetric positive definite matrix, in place.
 void Factorise(std::vector<double>* matrix, std::size_t k) {
@@ -51,6 +52,13 @@ std::vector<double> ShrunkCovariance(MatrixView rows, const std::vector<double>&
   return covariance;
 }
 
+double UnitOf(std::vector<double> distances) {
+  const auto at =
+      static_cast<std::ptrdiff_t>(kUnitShare * static_cast<double>(distances.size() - 1));
+  std::nth_element(distances.begin(), distances.begin() + at, distances.end());
+  return std::max(distances[static_cast<std::size_t>(at)], 1e-9);
+}
+
 }  // namespace
 
 OutlierModel OutlierModel::Fit(MatrixView rows) {
@@ -62,8 +70,18 @@ OutlierModel OutlierModel::Fit(MatrixView rows) {
   for (double& m : model.mean_) m /= static_cast<double>(rows.rows);
   model.factor_ = ShrunkCovariance(rows, model.mean_);
   Factorise(&model.factor_, rows.columns);
+  model.neighbours_ = NeighbourDistance::Fit(rows);
+  std::vector<double> near(rows.rows);
+  std::vector<double> central(rows.rows);
+  for (std::size_t r = 0; r < rows.rows; ++r) {
+    central[r] = model.Mahalanobis(rows.Row(r));
+    near[r] = model.neighbours_.Distance(rows.Row(r));
+  }
+  model.units_ = {UnitOf(central), UnitOf(near)};
   std::vector<double> distances(rows.rows);
-  for (std::size_t r = 0; r < rows.rows; ++r) distances[r] = model.Distance(rows.Row(r));
+  for (std::size_t r = 0; r < rows.rows; ++r) {
+    distances[r] = std::max(central[r] / model.units_[0], near[r] / model.units_[1]);
+  }
   std::sort(distances.begin(), distances.end());
   for (std::size_t q = 0; q < kQuantiles; ++q) {
     model.quantiles_.push_back(distances[q * (rows.rows - 1) / (kQuantiles - 1)]);
@@ -79,7 +97,13 @@ Result<OutlierModel> OutlierModel::Load(const TensorFile& file, std::size_t colu
   if (!factor) return tl::unexpected(factor.error());
   auto quantiles = file.Doubles("outlier.quantiles", kQuantiles);
   if (!quantiles) return tl::unexpected(quantiles.error());
+  auto units = file.Doubles("outlier.units", 2);
+  if (!units) return tl::unexpected(units.error());
+  auto neighbours = NeighbourDistance::Load(file, columns);
+  if (!neighbours) return tl::unexpected(neighbours.error());
   OutlierModel model;
+  model.units_ = std::move(*units);
+  model.neighbours_ = std::move(*neighbours);
   model.mean_ = std::move(*mean);
   model.factor_ = std::move(*factor);
   model.quantiles_ = std::move(*quantiles);
@@ -89,10 +113,18 @@ Result<OutlierModel> OutlierModel::Load(const TensorFile& file, std::size_t colu
 void OutlierModel::Save(TensorFile* file) const {
   file->Put("outlier.mean", std::span<const double>(mean_));
   file->Put("outlier.factor", std::span<const double>(factor_));
+  file->Put("outlier.units", std::span<const double>(units_));
+  neighbours_.Save(file);
   file->Put("outlier.quantiles", std::span<const double>(quantiles_));
 }
 
 double OutlierModel::Distance(std::span<const float> row) const {
+  const double central = Mahalanobis(row);
+  if (!std::isfinite(central)) return central;
+  return std::max(central / units_[0], neighbours_.Distance(row) / units_[1]);
+}
+
+double OutlierModel::Mahalanobis(std::span<const float> row) const {
   const std::size_t k = mean_.size();
   std::vector<double> solved(k);  // factor^-1 (row - mean), by forward substitution.
   double squares = 0;

@@ -1,5 +1,6 @@
-// Distance of an input from the training rows: Mahalanobis with a shrunk covariance, expressed as
-// the share of training rows that lie nearer to their mean.
+// Distance of an input from the training rows: the larger of the Mahalanobis distance (shrunk
+// covariance) and the distance to the nearest rows, each in units of its 99 % quantile over the
+// training rows; expressed as the share of training rows whose distance is smaller.
 #pragma once
 
 #include <cstddef>
@@ -8,6 +9,7 @@
 
 #include "common/base/result.h"
 #include "server/trainer/estimators/estimators.h"
+#include "server/trainer/estimators/neighbours.h"
 #include "server/trainer/estimators/safetensors.h"
 
 namespace inferon::estimators {
@@ -22,10 +24,13 @@ class OutlierModel {
   double Score(std::span<const float> row) const;
 
  private:
+  double Mahalanobis(std::span<const float> row) const;
   double Distance(std::span<const float> row) const;
 
   std::vector<double> mean_;
-  std::vector<double> factor_;     // Lower Cholesky factor of the covariance, [k, k] row-major.
+  std::vector<double> factor_;  // Lower Cholesky factor of the covariance, [k, k] row-major.
+  NeighbourDistance neighbours_;
+  std::vector<double> units_;      // Unit of the Mahalanobis and of the neighbour distance.
   std::vector<double> quantiles_;  // Distances of the training rows at equal steps of share.
 };
 

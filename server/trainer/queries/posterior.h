@@ -21,7 +21,7 @@
 namespace inferon::trainer {
 
 // Outlier scores above this are worth a warning.
-inline constexpr double kOutlierScore = 0.995;
+inline constexpr double kOutlierScore = 0.99;
 
 // An observation as a model sees it.
 struct ModelInput {

@@ -56,14 +56,18 @@ Result<ModelInput> PrepareInput(const LoadedModel& model, const Observation& obs
   }
   WarnOfSpikes(model.record.classifier, CountStimulusSpikes(observation.spike_time_us, protocol),
                input.warnings);
-  const double score = model.estimator->OutlierScore(input.x);
-  if (score > kOutlierScore) {
-    input.warnings.push_back(
-        fmt::format("the observation lies outside the training data of model {} (outlier score "
-                    "{:.4f}, above {}): the posterior may be meaningless",
-                    model.record.id, score, kOutlierScore));
-  }
+  WarnOfOutlier(model, input.x, input.warnings);
   return input;
+}
+
+void WarnOfOutlier(const LoadedModel& model, std::span<const float> x,
+                   std::vector<std::string>& warnings) {
+  const double score = model.estimator->OutlierScore(x);
+  if (score <= kOutlierScore) return;
+  warnings.push_back(
+      fmt::format("the observation lies outside the training data of model {} (outlier score "
+                  "{:.4f}, above {}): the posterior may be meaningless",
+                  model.record.id, score, kOutlierScore));
 }
 
 PosteriorSampler::PosteriorSampler(const LoadedModel& model, std::vector<float> x,

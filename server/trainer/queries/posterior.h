@@ -38,6 +38,10 @@ std::vector<float> InputRow(const std::string& input, const Observation& observa
 Result<ModelInput> PrepareInput(const LoadedModel& model, const Observation& observation,
                                 const Protocol& protocol);
 
+// Adds a warning where the input row lies outside the model's training data.
+void WarnOfOutlier(const LoadedModel& model, std::span<const float> x,
+                   std::vector<std::string>& warnings);
+
 // Draws in the support with their log densities (nats over the unit box).
 struct PosteriorDraws {
   std::vector<std::uint16_t> codes;  // [size(), dimension]

@@ -90,6 +90,13 @@ Result<PosteriorService::Question> PosteriorService::Ask(const std::string& mode
   if (!loaded) return tl::unexpected(loaded.error());
   auto input = PrepareInput(**loaded, observed->observation, observed->protocol);
   if (!input) return tl::unexpected(input.error());
+  // The twelve features tell a recording from emulated traces better than the summaries do: where
+  // the study also made a model on features, it judges the observation too.
+  const std::string sibling = (*loaded)->record.study + "-features";
+  if ((*loaded)->record.input == "summary" && registry_.Exists(sibling)) {
+    const auto judge = registry_.Load(sibling);
+    if (judge) WarnOfOutlier(**judge, input->features, input->warnings);
+  }
   return Question{std::move(*loaded), std::move(*input)};
 }
 

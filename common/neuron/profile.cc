@@ -36,6 +36,20 @@ bool IsVoltage(Parameter parameter) {
          parameter == Parameter::kVR || parameter == Parameter::kVTh;
 }
 
+bool HasParameter(const Profile& profile, Parameter parameter) {
+  switch (parameter) {
+    case Parameter::kVT:
+    case Parameter::kDeltaT:
+      return profile.exponential != ExponentialForm::kNone;
+    case Parameter::kA:
+    case Parameter::kB:
+    case Parameter::kGTauW:
+      return profile.adaptation;
+    default:
+      return true;
+  }
+}
+
 std::vector<std::string> Profile::ParameterNames() const {
   std::vector<std::string> names;
   for (const Parameter parameter : free) names.emplace_back(ParameterName(parameter));
@@ -46,6 +60,26 @@ double Profile::Value(Parameter parameter, double code) const {
   const CodeMap& m = map[static_cast<std::size_t>(parameter)];
   const double value = m.offset + m.slope * code;
   return IsVoltage(parameter) ? value : std::max(value, m.floor);
+}
+
+ParameterArray Profile::Values(const ParameterArray& codes) const {
+  const auto code = [&](Parameter p) { return codes[static_cast<std::size_t>(p)]; };
+  ParameterArray values{};
+  for (int i = 0; i < kPhysicalParameterCount; ++i) {
+    values[static_cast<std::size_t>(i)] =
+        Value(static_cast<Parameter>(i), codes[static_cast<std::size_t>(i)]);
+  }
+  const auto add = [&](Parameter p, double shift) {
+    const auto i = static_cast<std::size_t>(p);
+    values[i] += shift;
+    if (!IsVoltage(p)) values[i] = std::max(values[i], map[i].floor);
+  };
+  add(Parameter::kVT,
+      coupling.delta_t_to_v_t * (code(Parameter::kDeltaT) - coupling.reference_delta_t));
+  add(Parameter::kDeltaT,
+      coupling.v_t_to_delta_t * (code(Parameter::kVT) - coupling.reference_v_t));
+  add(Parameter::kVL, coupling.g_l_to_v_l * (code(Parameter::kGL) - coupling.reference_g_l));
+  return values;
 }
 
 double Profile::Counts(double v_mv) const {

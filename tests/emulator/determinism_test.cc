@@ -77,7 +77,7 @@ std::string KernelBytes(const KernelBuild& build, const RunRequest& request) {
   std::vector<float> times(std::size_t{kLanes} * output.spike_capacity);
   for (int i = 0; i < kLanes; ++i) {
     const auto row = static_cast<std::size_t>(i);
-    const NeuronInstance neuron = device.Write(request.sets[row], row);
+    const NeuronInstance neuron = device.Write(request.sets[row], row, 0);
     FillLane(request.profile, neuron, {row, 0}, request.seed, i, lanes);
     output.trace[i] = batch.trace.data() + row * batch.points;
     output.spike_time_us[i] = times.data() + row * output.spike_capacity;

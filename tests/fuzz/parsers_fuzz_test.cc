@@ -2,6 +2,8 @@
 // under the sanitizer preset) or hand out what their contract forbids.
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "common/neuron/observation.h"
 #include "common/neuron/profile.h"
 #include "tests/fuzz/mutate.h"
@@ -39,20 +41,33 @@ TEST(FuzzTest, MutatedFramesAreRefusedOrConsistent) {
 }
 
 TEST(FuzzTest, MutatedProfilesAreRefusedWithAMessageOrUsable) {
-  const auto profile = BuiltInProfile("adex-paper");
-  ASSERT_TRUE(profile);
-  int refused = 0;
-  fuzz::ForEachMutation(profile->text, 5'000, [&](const std::string& text) {
-    const auto parsed = ParseProfile(text);
-    if (!parsed) {
-      ++refused;
-      EXPECT_FALSE(parsed.error().message.empty());
-      return;
-    }
-    ASSERT_GE(parsed->dimension(), 1u);
-    ASSERT_EQ(parsed->ParameterNames().size(), parsed->dimension());
-  });
-  EXPECT_GT(refused, 500);
+  for (const std::string& name : BuiltInProfileNames()) {
+    const auto profile = BuiltInProfile(name);
+    ASSERT_TRUE(profile);
+    int refused = 0;
+    fuzz::ForEachMutation(profile->text, 3'000, [&](const std::string& text) {
+      const auto parsed = ParseProfile(text);
+      if (!parsed) {
+        ++refused;
+        EXPECT_FALSE(parsed.error().message.empty());
+        EXPECT_FALSE(parsed.error().advice.empty());
+        return;
+      }
+      ASSERT_GE(parsed->dimension(), 1u);
+      ASSERT_EQ(parsed->ParameterNames().size(), parsed->dimension());
+      ASSERT_TRUE(ValidateProtocol(parsed->protocol));
+      for (const double code : {0.0, 1022.0}) {
+        ParameterArray codes;
+        codes.fill(code);
+        const ParameterArray values = parsed->Values(codes);
+        for (const double value : values) ASSERT_TRUE(std::isfinite(value));
+        for (const Parameter p : {Parameter::kGL, Parameter::kDeltaT, Parameter::kGTauW}) {
+          ASSERT_GT(values[static_cast<std::size_t>(p)], 0);
+        }
+      }
+    });
+    EXPECT_GT(refused, 300) << name;
+  }
 }
 
 }  // namespace

@@ -30,6 +30,8 @@ forbid 'torch stays in the estimator library' "${include}(torch|ATen|c10|caffe2)
 forbid 'the estimator library builds without gRPC' "${include}(grpc|google/|.*\\.pb\\.h|common/rpc)" \
   'server/trainer/estimators'
 forbid 'SQL stays in one library' "${include}sqlite3" 'common server worker client' '^common/sqlite/'
+forbid 'TOML stays at the profile parser' "${include}toml" 'common server worker client' \
+  '^common/neuron/toml_reader\.h$'
 forbid 'gRPC stays in services, links, converters and mains' "${include}(grpc|inferon/v1/.*\\.pb\\.h)" \
   'common server worker client' \
   '^common/rpc/|^server/[a-z]+/(services?/|.*service[a-z_]*\.|main\.cc)|^worker/(main\.cc|agent/.*link)|^client/(library|cli)/'

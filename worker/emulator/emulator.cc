@@ -189,9 +189,9 @@ class Execution {
     const std::uint64_t index = request_.first_index + experiment;
     const std::uint64_t set = index / request_.trials;
     const std::uint64_t row = set - request_.first_index / request_.trials;
-    const NeuronInstance neuron = device_.Write(request_.sets[row], set);
-    FillLane(request_.profile, neuron, {set, static_cast<std::uint32_t>(index % request_.trials)},
-             request_.seed, lane, lanes);
+    const auto trial = static_cast<std::uint32_t>(index % request_.trials);
+    const NeuronInstance neuron = device_.Write(request_.sets[row], set, trial);
+    FillLane(request_.profile, neuron, {set, trial}, request_.seed, lane, lanes);
   }
 
   const RunRequest& request_;

@@ -32,21 +32,25 @@ DeviceModel::DeviceModel(const Profile& profile, const DeviceId& device, std::ui
   stimulus_na_ = profile.stimulus_na * Factor(profile.mismatch_relative, deviation);
 }
 
-NeuronInstance DeviceModel::Write(std::span<const std::uint16_t> codes, std::uint64_t set) const {
-  std::array<double, kPhysicalParameterCount> code = profile_.fixed_code;
+NeuronInstance DeviceModel::Write(std::span<const std::uint16_t> codes, std::uint64_t set,
+                                  std::uint32_t trial) const {
+  ParameterArray code = profile_.fixed_code;
   for (std::size_t i = 0; i < codes.size(); ++i) {
     code[static_cast<std::size_t>(profile_.free[i])] = codes[i];
   }
-  const PhiloxKey jitter = StreamKey(seed_, "write");
+  const PhiloxKey write = StreamKey(seed_, "write"), rewrite = StreamKey(seed_, "trial");
   const auto low = static_cast<std::uint32_t>(set), high = static_cast<std::uint32_t>(set >> 32);
-  std::array<double, kPhysicalParameterCount> value{};
   for (std::uint32_t i = 0; i < kPhysicalParameterCount; ++i) {
-    const auto parameter = static_cast<Parameter>(i);
-    const double written = code[i] + shift_code_[i] +
-                           profile_.write_jitter_codes * StandardNormal(jitter, {i, 0, low, high});
-    const double nominal = profile_.Value(parameter, written);
-    value[i] = IsVoltage(parameter) ? nominal + shift_value_[i]
-                                    : std::max(nominal * factor_[i], profile_.map[i].floor);
+    code[i] += shift_code_[i];
+    code[i] += profile_.write_jitter_codes * StandardNormal(write, {i, 0, low, high});
+    if (profile_.trial_jitter_codes == 0) continue;
+    code[i] += profile_.trial_jitter_codes * StandardNormal(rewrite, {i, trial, low, high});
+  }
+  ParameterArray value = profile_.Values(code);
+  for (std::uint32_t i = 0; i < kPhysicalParameterCount; ++i) {
+    value[i] = IsVoltage(static_cast<Parameter>(i))
+                   ? value[i] + shift_value_[i]
+                   : std::max(value[i] * factor_[i], profile_.map[i].floor);
   }
   const auto get = [&](Parameter p) { return value[static_cast<std::size_t>(p)]; };
   return {.g_l_us = get(Parameter::kGL) * 1e-3,

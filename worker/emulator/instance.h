@@ -27,12 +27,15 @@ struct NeuronInstance {
 // What the imperfections of a device add: constant for the job.
 //
 // Mismatch is a function of (chip, neuron), drift of (chip, neuron, run), the jitter of a write of
-// (seed, set): every trial of a set sees the same jitter, because the set was written once.
+// (seed, set): every trial of a set sees the same jitter, because the set was written once. A
+// profile may add a jitter of each trial. Drift and jitter move codes, so they pass through the
+// cross-couplings; mismatch comes after them.
 class DeviceModel {
  public:
   DeviceModel(const Profile& profile, const DeviceId& device, std::uint64_t seed);
   // Codes of the free parameters, in the profile's order.
-  NeuronInstance Write(std::span<const std::uint16_t> codes, std::uint64_t set) const;
+  NeuronInstance Write(std::span<const std::uint16_t> codes, std::uint64_t set,
+                       std::uint32_t trial) const;
 
  private:
   const Profile& profile_;  // Outlives the model.

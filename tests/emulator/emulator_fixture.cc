@@ -11,11 +11,15 @@ void Pin(Profile& profile, Parameter parameter, double value) {
   profile.map[static_cast<std::size_t>(parameter)] = {value, 0, value};
 }
 
-Profile QuietProfile() {
-  Profile profile = ShippedProfile();
+Profile WithoutNoise(Profile profile) {
   profile.mismatch_voltage_mv = profile.mismatch_relative = 0;
-  profile.run_drift_codes = profile.write_jitter_codes = 0;
-  profile.membrane_noise_mv = profile.readout_noise_counts = 0;
+  profile.run_drift_codes = profile.write_jitter_codes = profile.trial_jitter_codes = 0;
+  profile.membrane_noise_mv = profile.threshold_noise_mv = profile.readout_noise_counts = 0;
+  return profile;
+}
+
+Profile QuietProfile() {
+  Profile profile = WithoutNoise(ShippedProfile());
   profile.madc_gain = 1;
   profile.madc_offset = profile.madc_min = 0;
   profile.madc_max = 1023;

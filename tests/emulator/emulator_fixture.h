@@ -11,6 +11,9 @@ namespace inferon::worker {
 
 Profile ShippedProfile();
 
+// A profile without mismatch, drift, jitter and noise, otherwise as it is.
+Profile WithoutNoise(Profile profile);
+
 // The shipped profile without noise, jitter, drift and mismatch, with an unclipped read-out of
 // 1 count a mV, without exponential current and without settling.
 Profile QuietProfile();

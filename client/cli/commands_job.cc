@@ -53,7 +53,7 @@ Result<rpc::JobSubmission> MakeSubmission(const SubmitOptions& options) {
   if (!profile) return tl::unexpected(profile.error());
   Result<ParameterSets> sets = client::ReadCodesFile(options.file, profile->ParameterNames());
   if (!sets) return tl::unexpected(sets.error());
-  Result<Protocol> protocol = MakeProtocol(options.experiment.protocol);
+  Result<Protocol> protocol = MakeProtocol(options.experiment.protocol, profile->protocol);
   if (!protocol) return tl::unexpected(protocol.error());
   rpc::JobSubmission job;
   job.project = options.project;

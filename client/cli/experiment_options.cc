@@ -33,12 +33,14 @@ void AddProtocolOptions(CLI::App& command, ProtocolOptions& options) {
       .add_option("--step", options.steps,
                   "Interval of stimulus current in us, with its amplitude relative to the "
                   "profile's; may be repeated")
-      ->default_str("200:1200:1")
+      ->default_str("the profile's")
       ->type_name("START:STOP[:SCALE]")
       ->group("Protocol");
   command.add_option("--duration", options.duration_us, "Length of the recording in us")
+      ->default_str("the profile's")
       ->group("Protocol");
   command.add_option("--grid-step", options.grid_step_us, "Step of the stored grid in us")
+      ->default_str("the profile's")
       ->group("Protocol");
 }
 
@@ -58,10 +60,10 @@ void AddExperimentOptions(CLI::App& command, ExperimentOptions& options) {
   AddProtocolOptions(command, options.protocol);
 }
 
-Result<Protocol> MakeProtocol(const ProtocolOptions& options) {
-  Protocol protocol;
-  protocol.duration_us = options.duration_us;
-  protocol.grid_step_us = options.grid_step_us;
+Result<Protocol> MakeProtocol(const ProtocolOptions& options, const Protocol& profiles) {
+  Protocol protocol = profiles;
+  if (options.duration_us) protocol.duration_us = *options.duration_us;
+  if (options.grid_step_us) protocol.grid_step_us = *options.grid_step_us;
   if (!options.steps.empty()) protocol.steps.clear();
   for (const std::string& text : options.steps) {
     const std::vector<double> numbers = Numbers(text);

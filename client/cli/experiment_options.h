@@ -1,7 +1,7 @@
 // Options that say what an experiment is: profile, protocol, neuron. Shared by jobs and studies.
 #pragma once
 
-#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,9 +17,9 @@ class App;
 namespace inferon::cli {
 
 struct ProtocolOptions {
-  std::vector<std::string> steps;  // START:STOP[:SCALE], us; empty: the default protocol's.
-  double duration_us = 1400;       // As in Protocol.
-  double grid_step_us = 1;
+  std::vector<std::string> steps;  // START:STOP[:SCALE], us; empty: the profile's.
+  std::optional<double> duration_us;
+  std::optional<double> grid_step_us;
 };
 
 struct ExperimentOptions {
@@ -34,8 +34,8 @@ void AddProtocolOptions(CLI::App& command, ProtocolOptions& options);
 // Adds these and --profile, --chip, --neuron, --run, --substrate.
 void AddExperimentOptions(CLI::App& command, ExperimentOptions& options);
 
-// Refuses malformed steps and protocols.
-Result<Protocol> MakeProtocol(const ProtocolOptions& options);
+// The profile's protocol with what the options replace. Refuses malformed steps and protocols.
+Result<Protocol> MakeProtocol(const ProtocolOptions& options, const Protocol& profiles = {});
 // A built-in profile by name, else the file at this path.
 Result<Profile> FindProfile(const std::string& name_or_path);
 

@@ -153,7 +153,7 @@ Result<v1::StudySpec> MakeStudySpec(const StudyOptions& options) {
   }
   const Result<Profile> profile = FindProfile(options.experiment.profile);
   if (!profile) return tl::unexpected(profile.error());
-  const Result<Protocol> protocol = MakeProtocol(options.experiment.protocol);
+  const Result<Protocol> protocol = MakeProtocol(options.experiment.protocol, profile->protocol);
   if (!protocol) return tl::unexpected(protocol.error());
   if (Status ok = CheckTarget(options.target, *profile); !ok) return tl::unexpected(ok.error());
   v1::StudySpec spec = SpecOfScale(options.scale);

@@ -137,6 +137,9 @@ bool HasParameter(const Profile& profile, Parameter parameter);
 // key and, where known, the line.
 Result<Profile> ParseProfile(std::string_view toml);
 Result<Profile> LoadProfile(const std::filesystem::path& path);
+// Protocol of a request that states none: the profile's. Of a text that is no profile the API's
+// default; who needs the profile refuses the text.
+Protocol DefaultProtocol(std::string_view toml);
 
 // The profiles that the programs carry with them.
 std::vector<std::string> BuiltInProfileNames();

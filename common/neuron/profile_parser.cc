@@ -156,6 +156,11 @@ Result<Profile> ParseProfile(std::string_view text) {
   return std::move(profile);
 }
 
+Protocol DefaultProtocol(std::string_view toml) {
+  const Result<Profile> profile = ParseProfile(toml);
+  return profile ? profile->protocol : Protocol{};
+}
+
 Result<Profile> LoadProfile(const std::filesystem::path& path) {
   Result<std::string> text = ReadFile(path, kMaxBytes);
   if (!text) return tl::unexpected(text.error());

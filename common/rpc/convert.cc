@@ -71,11 +71,11 @@ v1::Protocol ToProto(const Protocol& protocol) {
   return result;
 }
 
-Result<Protocol> FromProto(const v1::Protocol& message) {
+Result<Protocol> FromProto(const v1::Protocol& message, const Protocol& unset) {
   if (message.steps_size() == 0 && message.duration_us() == 0 && message.grid_step_us() == 0) {
-    return Protocol{};
+    return unset;
   }
-  Protocol protocol;
+  Protocol protocol = unset;
   protocol.steps.clear();
   for (const v1::CurrentStep& step : message.steps()) {
     protocol.steps.push_back({step.start_us(), step.stop_us(), step.scale()});

@@ -78,8 +78,8 @@ Result<std::vector<T>> FromArray(const v1::Array& array, int axes) {
 }
 
 v1::Protocol ToProto(const Protocol& protocol);
-// An empty message gives the default protocol; an unset grid step gives 1 us.
-Result<Protocol> FromProto(const v1::Protocol& protocol);
+// An empty message gives `unset`, so do an unset duration and an unset grid step.
+Result<Protocol> FromProto(const v1::Protocol& protocol, const Protocol& unset = {});
 
 v1::Device ToProto(const DeviceId& device);
 Result<DeviceId> FromProto(const v1::Device& device);  // An empty chip gives "emulated-0".

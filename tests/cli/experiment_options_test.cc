@@ -14,6 +14,14 @@ TEST(ExperimentOptionsTest, DefaultIsTheDefaultProtocol) {
   EXPECT_EQ(*protocol, Protocol());
 }
 
+TEST(ExperimentOptionsTest, WhatIsNotGivenIsTheProfiles) {
+  const Protocol tutorial = BuiltInProfile("adex-tutorial")->protocol;
+  EXPECT_EQ(*MakeProtocol({}, tutorial), tutorial);
+  const auto longer = MakeProtocol({.duration_us = 1200}, tutorial);
+  ASSERT_TRUE(longer) << longer.error().Text();
+  EXPECT_EQ(*longer, (Protocol{{{100, 700, 1}}, 1200, 1}));
+}
+
 TEST(ExperimentOptionsTest, StepsReplaceTheDefaultOnes) {
   const auto protocol =
       MakeProtocol({.steps = {"10:20", "30:40.5:-0.5"}, .duration_us = 100, .grid_step_us = 2});

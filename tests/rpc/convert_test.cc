@@ -24,6 +24,16 @@ TEST(ConvertTest, ObservationsSurviveTheWire) {
   EXPECT_EQ(back->protocol, Protocol{});
 }
 
+TEST(ConvertTest, UnsetProtocolsAreTheProfiles) {
+  const Protocol profiles{{{100, 700, 1}}, 1000, 0.5};
+  EXPECT_EQ(*FromProto(v1::Protocol(), profiles), profiles);
+  v1::Protocol message;
+  message.set_duration_us(800);  // Says something, so no steps means no current.
+  EXPECT_EQ(*FromProto(message, profiles), (Protocol{{}, 800, 0.5}));
+  message.set_grid_step_us(2);
+  EXPECT_EQ(*FromProto(message, profiles), (Protocol{{}, 800, 2}));
+}
+
 TEST(ConvertTest, ATraceOfTheWrongLengthIsRefused) {
   Observation observation = SomeObservation();
   observation.trace.pop_back();

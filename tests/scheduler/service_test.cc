@@ -4,6 +4,8 @@
 #include <future>
 
 #include "common/base/hash.h"
+#include "common/neuron/profile.h"
+#include "common/rpc/convert.h"
 #include "common/rpc/server.h"
 #include "server/scheduler/scheduler_server.h"
 #include "tests/scheduler/service_fixture.h"
@@ -98,6 +100,21 @@ TEST_F(ServiceTest, SubmitLeaseUploadCommitStream) {
   EXPECT_EQ(Get(name).experiments_done(), 10u);
   EXPECT_EQ(Get(name).substrate_seconds(), 0.75);
   EXPECT_TRUE(Get(name).has_end_time());
+}
+
+TEST_F(ServiceTest, AJobWithoutProtocolTakesTheProfiles) {
+  v1::CreateJobRequest request = ToMessage(MakeRequest("r", 4));
+  const Profile tutorial = BuiltInProfile("adex-tutorial").value();
+  request.mutable_spec()->set_profile_toml(tutorial.text);
+  request.mutable_spec()->clear_protocol();
+  ParameterSets sets{tutorial.dimension(), std::vector<std::uint16_t>(tutorial.dimension(), 300)};
+  *request.mutable_spec()->mutable_parameter_sets() = rpc::ToProto(sets);
+  ASSERT_TRUE(Create(request).ok());
+  v1::GetShardRequest get;
+  *get.mutable_lease() = Lease();
+  v1::GetShardResponse work;
+  ASSERT_TRUE(stubs_->workers->GetShard(MakeContext().get(), get, &work).ok());
+  EXPECT_EQ(rpc::FromProto(work.spec().protocol()).value(), tutorial.protocol);
 }
 
 TEST_F(ServiceTest, WatchTellsEveryEventOnceAndResumes) {

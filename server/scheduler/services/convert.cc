@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "common/neuron/profile.h"
 #include "common/rpc/convert.h"
 
 namespace inferon::scheduler {
@@ -29,7 +30,8 @@ Result<JobSpec> SpecFromProto(const v1::JobSpec& message) {
   JobSpec spec;
   Result<ParameterSets> sets = rpc::ParameterSetsFromProto(message.parameter_sets());
   if (!sets) return tl::unexpected(sets.error());
-  Result<Protocol> protocol = rpc::FromProto(message.protocol());
+  Result<Protocol> protocol =
+      rpc::FromProto(message.protocol(), DefaultProtocol(message.profile_toml()));
   if (!protocol) return tl::unexpected(protocol.error());
   Result<DeviceId> device = rpc::FromProto(message.device());
   if (!device) return tl::unexpected(device.error());

@@ -138,23 +138,5 @@ TEST(NoiseTest, DriftBelongsToTheRun) {
   EXPECT_NEAR(std::sqrt(square / 200), 2, 4 * 2 / std::sqrt(400.0));
 }
 
-TEST(NoiseTest, TracesOfOneSetAgreeAtFirstAndDriftApart) {
-  const Profile profile = ShippedProfile();
-  ParameterSets set{7, {16, 520, 655, 553, 57, 846, 726}};  // Fires regularly.
-  const ObservationBatch batch = RunOrDie(Request(profile, set, 40));
-  const auto deviation_of_spike = [&](std::size_t k) {
-    double sum = 0, square = 0, count = 0;
-    for (std::size_t i = 0; i < batch.size(); ++i) {
-      const std::vector<float> spikes = Extract(batch, i).spike_time_us;
-      if (spikes.size() <= k) continue;
-      sum += spikes[k], square += static_cast<double>(spikes[k]) * spikes[k], ++count;
-    }
-    EXPECT_GT(count, 30);
-    return std::sqrt(square / count - sum / count * (sum / count));
-  };
-  EXPECT_LT(deviation_of_spike(0), 5);
-  EXPECT_GT(deviation_of_spike(4), 1.3 * deviation_of_spike(0));
-}
-
 }  // namespace
 }  // namespace inferon::worker

@@ -41,13 +41,15 @@ Profile ProfileOf(const Neuron& neuron) {
   return profile;
 }
 
-// Spike times from the onset on, ms of the paper.
+// Times of the spikes during the current, from its onset on, ms of the paper.
 std::vector<double> Fire(const Neuron& neuron) {
   const Profile profile = ProfileOf(neuron);
   RunRequest request = Request(profile, EqualSets(profile, 1, 500));
   request.protocol = {{{kOn, kOff, 1}}, kEnd, 1};
   std::vector<double> spikes;
-  for (const float time : Extract(RunOrDie(request), 0).spike_time_us) spikes.push_back(time - kOn);
+  for (const float time : Extract(RunOrDie(request), 0).spike_time_us) {
+    if (time < kOff) spikes.push_back(time - kOn);
+  }
   return spikes;
 }
 

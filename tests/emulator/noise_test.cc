@@ -54,14 +54,20 @@ TEST(NoiseTest, WhiteMembraneNoiseHasItsDeviationAndTheMembranesMemory) {
   EXPECT_NEAR(moments.lag / moments.variance, std::exp(-10.0 / 23), 0.05);
 }
 
-TEST(NoiseTest, ColouredMembraneNoiseHasTheSameDeviation) {
-  Profile profile = Silent();
-  profile.settle_us = 300;
-  profile.membrane_noise_mv = 3;
-  profile.membrane_noise_tau_us = 20;
-  const Moments moments = Measure(RunOrDie(Request(profile, EqualSets(profile, 1, 500), 64)));
-  EXPECT_NEAR(moments.variance / 900, 1, 2 * kTolerance);
-  EXPECT_GT(moments.lag / moments.variance, std::exp(-10.0 / 23));  // Smoother than white.
+// V under an Ornstein-Uhlenbeck current is an Ornstein-Uhlenbeck process filtered by the membrane:
+// its correlation at a lag t is (tau_m exp(-t / tau_m) - tau exp(-t / tau)) / (tau_m - tau).
+TEST(NoiseTest, ColouredMembraneNoiseHasItsDeviationAndCorrelation) {
+  for (const double tau : {2.0, 10.0, 50.0}) {
+    Profile profile = Silent();
+    profile.settle_us = 500;
+    profile.membrane_noise_mv = 3;
+    profile.membrane_noise_tau_us = tau;
+    const Moments moments = Measure(RunOrDie(Request(profile, EqualSets(profile, 1, 500), 96)));
+    const double lag = (23 * std::exp(-10.0 / 23) - tau * std::exp(-10.0 / tau)) / (23 - tau);
+    EXPECT_NEAR(moments.mean, 500, 5) << tau;
+    EXPECT_NEAR(moments.variance / 900, 1, tau < 20 ? kTolerance : 2 * kTolerance) << tau;
+    EXPECT_NEAR(moments.lag / moments.variance, lag, 0.05) << tau;
+  }
 }
 
 TEST(NoiseTest, DeviationDoesNotDependOnTheLeak) {

@@ -15,8 +15,9 @@ using PhiloxBlock = std::array<std::uint32_t, 4>;
 using PhiloxKey = std::array<std::uint32_t, 2>;
 
 // Four 32-bit random words for one key and counter.
+template <int kRounds = 10>
 constexpr PhiloxBlock Philox(PhiloxKey key, PhiloxBlock counter) {
-  for (int round = 0; round < 10; ++round) {
+  for (int round = 0; round < kRounds; ++round) {
     const std::uint64_t p0 = std::uint64_t{0xD2511F53u} * counter[0];
     const std::uint64_t p1 = std::uint64_t{0xCD9E8D57u} * counter[2];
     counter = {

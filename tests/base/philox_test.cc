@@ -17,6 +17,14 @@ TEST(PhiloxTest, KnownAnswers) {
             (PhiloxBlock{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}));
 }
 
+// The same vectors for 7 rounds: the emulator's kernel.
+TEST(PhiloxTest, KnownAnswersOfSevenRounds) {
+  EXPECT_EQ(Philox<7>({0, 0}, {0, 0, 0, 0}),
+            (PhiloxBlock{0x5f6fb709, 0x0d893f64, 0x4f121f81, 0x4f730a48}));
+  EXPECT_EQ(Philox<7>({0xffffffff, 0xffffffff}, {0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff}),
+            (PhiloxBlock{0x5207ddc2, 0x45165e59, 0x4d8ee751, 0x8c52f662}));
+}
+
 TEST(PhiloxTest, StreamsOfOneSeedDiffer) {
   std::set<PhiloxKey> keys;
   for (const char* name : {"uniform", "calibration", "audit", "constrained"}) {

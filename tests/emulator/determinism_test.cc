@@ -2,10 +2,9 @@
 #include <gtest/gtest.h>
 
 #include "common/base/hash.h"
+#include "common/base/philox.h"
 #include "tests/emulator/emulator_fixture.h"
-#include "worker/emulator/instance.h"
 #include "worker/emulator/kernel_choice.h"
-#include "worker/emulator/schedule.h"
 
 namespace inferon::worker {
 namespace {
@@ -65,41 +64,76 @@ TEST(DeterminismTest, LargeSetIndicesHaveTheirOwnNumbers) {
   EXPECT_NE(RunOrDie(low).trace, RunOrDie(high).trace);
 }
 
-// Traces and spikes of one batch by one build of the kernel.
-std::string KernelBytes(const KernelBuild& build, const RunRequest& request) {
-  const Schedule schedule(request.profile, request.protocol, request.seed);
-  const DeviceModel device(request.profile, request.device, request.seed);
-  LaneCoefficients lanes;
-  KernelOutput output{};
-  output.spike_capacity = schedule.SpikeCapacity();
-  ObservationBatch batch{.points = request.protocol.Points()};
-  batch.trace.resize(kLanes * batch.points);
-  std::vector<float> times(std::size_t{kLanes} * output.spike_capacity);
-  for (int i = 0; i < kLanes; ++i) {
-    const auto row = static_cast<std::size_t>(i);
-    const NeuronInstance neuron = device.Write(request.sets[row], row, 0);
-    FillLane(request.profile, neuron, {row, 0}, request.seed, i, lanes);
-    output.trace[i] = batch.trace.data() + row * batch.points;
-    output.spike_time_us[i] = times.data() + row * output.spike_capacity;
-  }
-  build.run(lanes, schedule.kernel(), output);
-  for (int i = 0; i < kLanes; ++i) {
-    batch.spike_count.push_back(output.spike_count[i]);
-    batch.spike_time_us.insert(batch.spike_time_us.end(), output.spike_time_us[i],
-                               output.spike_time_us[i] + output.spike_count[i]);
-  }
-  return EncodeObservations(batch);
+// All experiments of a request by one build of the kernel, as stored. A digest: a test that fails
+// should not print megabytes.
+std::string BytesOf(const KernelBuild& build, const RunRequest& request) {
+  const auto batch = MakeEmulator({.threads = 2, .kernel = build.run})->Run(request, {});
+  return batch ? Sha256Hex(EncodeObservations(*batch)) : batch.error().Text();
 }
 
-TEST(DeterminismTest, EveryBuildOfTheKernelGivesTheSameBytes) {
-  RunRequest request = Whole();
-  request.protocol = {{{50, 350, 1}}, 400, 0.37};
+// Uniform draws, every corner of the box, and sets at its edges.
+ParameterSets ManySets(const Profile& profile, std::size_t uniform, std::size_t edges) {
+  ParameterSets sets = RandomSets(profile, uniform, 11);
+  const std::size_t dimension = profile.dimension();
+  for (unsigned corner = 0; corner < 1u << dimension; ++corner) {
+    for (unsigned i = 0; i < dimension; ++i) {
+      sets.codes.push_back(corner >> i & 1u ? kMaxCode : 0);
+    }
+  }
+  PhiloxSequence random(StreamKey(12, "edges"));
+  for (std::size_t i = 0; i < edges * dimension; ++i) {
+    const std::uint16_t values[] = {0, 1, kMaxCode,
+                                    static_cast<std::uint16_t>(random.Below(kCodeCount))};
+    sets.codes.push_back(values[random.Below(4)]);
+  }
+  return sets;
+}
+
+void ExpectSameBytes(const RunRequest& request, const std::string& what) {
   const std::vector<KernelBuild> builds = UsableKernels();
   ASSERT_EQ(builds[0].name, "generic");
-  const std::string expected = KernelBytes(builds[0], request);
+  const std::string expected = BytesOf(builds[0], request);
+  ASSERT_EQ(expected.size(), 64u) << expected;
   for (const KernelBuild& build : builds) {
-    EXPECT_EQ(KernelBytes(build, request), expected) << build.name;
+    EXPECT_EQ(BytesOf(build, request), expected) << build.name << ": " << what;
   }
+}
+
+TEST(DeterminismTest, EveryBuildOfTheKernelGivesTheSameBytesForThousandsOfSets) {
+  const Profile profile = ShippedProfile();
+  RunRequest request = Request(profile, ManySets(profile, 2500, 500));
+  request.protocol = {{{20, 220, 1}}, 250, 1};
+  request.profile.settle_us = 30;
+  ExpectSameBytes(request, "short protocol");
+}
+
+TEST(DeterminismTest, EveryBuildOfTheKernelGivesTheSameBytesInEveryProfileAndMode) {
+  std::vector<Profile> profiles;
+  for (const std::string& name : BuiltInProfileNames()) {
+    profiles.push_back(BuiltInProfile(name).value());
+  }
+  for (const MadcMode mode : {MadcMode::kPoint, MadcMode::kInterpolated, MadcMode::kAveraged}) {
+    Profile profile = ShippedProfile();
+    profile.madc_mode = mode;
+    profile.threshold_noise_mv = 4;
+    profile.membrane_noise_tau_us = 5;
+    profile.reset = ResetForm::kConductance;
+    profile.reset_tau_us = 0.3;
+    profile.exponential = ExponentialForm::kTextbook;
+    profiles.push_back(profile);
+  }
+  for (const Profile& profile : profiles) {
+    RunRequest request = Request(profile, ManySets(profile, 64, 64));
+    request.protocol = {{{20, 120, 1}, {120, 170, -0.5}}, 200, 0.37};
+    ExpectSameBytes(request, profile.name);
+  }
+}
+
+TEST(DeterminismTest, NoiseOffIsNoSpecialCaseOfTheBuilds) {
+  const Profile profile = WithoutNoise(ShippedProfile());
+  RunRequest request = Request(profile, ManySets(profile, 64, 64));
+  request.protocol = {{{20, 120, 1}}, 150, 1};
+  ExpectSameBytes(request, "noise off");
 }
 
 // Results of other machines, compilers and versions of this program are comparable as long as this
@@ -109,7 +143,7 @@ TEST(DeterminismTest, BytesAreThoseOfThisEmulatorVersion) {
   request.profile.name = "golden";
   request.profile.sha256 = "";
   EXPECT_EQ(Sha256Hex(EncodeObservations(RunOrDie(request))),
-            "4c4baa2767894948d0ee4bb11762b368097402fbd0b9349193c827abe8f401ee");
+            "e300c8d0de57245ed942f572720017263eb24157064f8261b93444b1836d452c");
 }
 
 }  // namespace

@@ -135,7 +135,9 @@ TEST(FiringPatternsTest, RegularBurstingRepeatsItsBursts) {
 }
 
 TEST(FiringPatternsTest, DelayedAcceleratingBeginsLateAndSpeedsUp) {
-  const std::vector<double> spikes = Fire(kDelayedAccelerating), intervals = Intervals(spikes);
+  std::vector<double> spikes = Fire(kDelayedAccelerating);
+  while (spikes.back() > kOff - kOn) spikes.pop_back();  // One fires by itself after the current.
+  const std::vector<double> intervals = Intervals(spikes);
   ASSERT_GT(intervals.size(), 40u);
   EXPECT_GT(spikes.front(), 1.5 * intervals.front());
   for (std::size_t i = 1; i < 20; ++i) EXPECT_LT(intervals[i], intervals[i - 1]) << i;

@@ -16,6 +16,7 @@ Profile Silent() {
   profile.stimulus_na = 0;
   profile.madc_gain = 10;
   profile.madc_offset = -3500;
+  profile.madc_mode = MadcMode::kPoint;
   return profile;
 }
 

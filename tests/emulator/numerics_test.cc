@@ -31,11 +31,14 @@ TEST(NumericsTest, PhiFunctionsAgreeOnBothSidesOfTheirSwitch) {
     EXPECT_NEAR(phi.phi1, static_cast<double>(-exact / z), 1e-14);
     if (z >= 0.1) {
       const long double square = static_cast<long double>(z) * z;
-      EXPECT_NEAR(phi.phi2, static_cast<double>((exact + z) / square), 1e-13);
+      const long double phi2 = (exact + z) / square;
+      EXPECT_NEAR(phi.phi2, static_cast<double>(phi2), 1e-13);
+      EXPECT_NEAR(phi.phi3, static_cast<double>((0.5L - phi2) / z), 1e-12);
     }
   }
   EXPECT_EQ(PhiFunctions(0).phi1, 1);
   EXPECT_EQ(PhiFunctions(0).phi2, 0.5);
+  EXPECT_EQ(PhiFunctions(0).phi3, 1.0 / 6);
 }
 
 TEST(NumericsTest, InverseNormalIsTheInverse) {

@@ -32,6 +32,8 @@ forbid 'the estimator library builds without gRPC' "${include}(grpc|google/|.*\\
 forbid 'SQL stays in one library' "${include}sqlite3" 'common server worker client' '^common/sqlite/'
 forbid 'TOML stays at the profile parser' "${include}toml" 'common server worker client' \
   '^common/neuron/toml_reader\.h$'
+forbid 'SIMD stays in the emulator' "${include}(hwy/|[a-z]*intrin\\.h)" 'common server worker client' \
+  '^worker/emulator/(kernel|lane_math)|^server/trainer/estimators/backend\.cc$'
 forbid 'gRPC stays in services, links, converters and mains' "${include}(grpc|inferon/v1/.*\\.pb\\.h)" \
   'common server worker client' \
   '^common/rpc/|^server/[a-z]+/(services?/|.*service[a-z_]*\.|main\.cc)|^worker/(main\.cc|agent/.*link)|^client/(library|cli)/'
@@ -41,7 +43,8 @@ forbid 'time and waiting are injected' \
 forbid 'threads are never detached' '\.detach\(\)' 'server worker client common' '^server/trainer/estimators/'
 forbid 'headers guard themselves with pragma once only' '^#ifndef .*_H_?$' 'common server worker client tests'
 
-missing=$(find common server worker client tests -name '*.h' -exec grep -L '^#pragma once' {} + || :)
+# Highway includes *-inl.h once for each instruction set.
+missing=$(find common server worker client tests -name '*.h' ! -name '*-inl.h' -exec grep -L '^#pragma once' {} + || :)
 if [ -n "$missing" ]; then
   printf 'layering: headers without #pragma once\n%s\n' "$missing" >&2
   failures=$((failures + 1))

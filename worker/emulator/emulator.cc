@@ -13,13 +13,14 @@
 
 #include "worker/emulator/instance.h"
 #include "worker/emulator/kernel_choice.h"
+#include "worker/emulator/lane.h"
 #include "worker/emulator/schedule.h"
 
 namespace inferon::worker {
 namespace {
 
 // To be raised when the same request gives other numbers than before.
-constexpr int kEmulatorVersion = 1;
+constexpr int kEmulatorVersion = 2;
 constexpr std::uint64_t kMaxTraceValues = std::uint64_t{1} << 30;
 constexpr std::size_t kMaxChipName = 64;
 
@@ -211,7 +212,7 @@ class Emulator : public Substrate {
   explicit Emulator(const EmulatorOptions& options)
       : threads_(options.threads > 0 ? options.threads
                                      : std::max(1u, std::thread::hardware_concurrency())),
-        kernel_(BestKernel()) {}
+        kernel_(options.kernel != nullptr ? options.kernel : BestKernel()) {}
 
   SubstrateDescription Describe() const override {
     return {.substrate = "emulator", .mode = "emulator", .chip = "", .calibration_id = ""};

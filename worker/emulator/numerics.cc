@@ -11,7 +11,6 @@ namespace {
 
 constexpr double kLn2High = 6.93147180369123816490e-01;  // 32 bits: n * kLn2High is exact.
 constexpr double kLn2Low = 1.90821492927058770002e-10;
-constexpr double kLog2E = 1.44269504088896338700;
 
 double Polynomial(double x, std::initializer_list<double> highest_first) {
   double sum = 0;
@@ -51,16 +50,17 @@ double StableLog(double x) {
 
 Phi PhiFunctions(double z) {
   if (z < 0.5) {  // The quotients cancel: sum their series.
-    double phi2 = 0, term = 0.5;
-    for (int k = 3; k <= 18; ++k) {
-      phi2 += term;
+    double phi3 = 0, term = 1.0 / 6;
+    for (int k = 4; k <= 19; ++k) {
+      phi3 += term;
       term *= -z / k;
     }
-    const double phi1 = 1 - z * phi2;
-    return {1 - z * phi1, phi1, phi2};
+    const double phi2 = 0.5 - z * phi3, phi1 = 1 - z * phi2;
+    return {1 - z * phi1, phi1, phi2, phi3};
   }
   const double decay = StableExp(-z);
-  return {decay, (1 - decay) / z, (decay - 1 + z) / (z * z)};
+  const double phi2 = (decay - 1 + z) / (z * z);
+  return {decay, (1 - decay) / z, phi2, (0.5 - phi2) / z};
 }
 
 double InverseNormal(double p) {

@@ -7,17 +7,21 @@
 
 namespace inferon::worker {
 
+inline constexpr double kLog2E = 1.44269504088896338700;
+
 // exp(x), relative error below 1e-14 for |x| <= 700; 0 below -700, exp(700) above.
 double StableExp(double x);
 // Natural logarithm of x > 0 (a normal number), absolute error below 1e-14 * max(1, |log x|).
 double StableLog(double x);
 
 // The functions of exponential integrators at -z, z >= 0: decay = exp(-z),
-// phi1 = (1 - exp(-z)) / z -> 1, phi2 = (exp(-z) - 1 + z) / z^2 -> 1/2.
+// phi1 = (1 - exp(-z)) / z -> 1, phi2 = (exp(-z) - 1 + z) / z^2 -> 1/2,
+// phi3 = (1/2 - phi2) / z -> 1/6.
 struct Phi {
   double decay;
   double phi1;
   double phi2;
+  double phi3;
 };
 Phi PhiFunctions(double z);
 

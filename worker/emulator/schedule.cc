@@ -12,24 +12,23 @@ namespace {
 // A place within this share of a step of a boundary counts as on it.
 constexpr double kOnBoundary = 1e-6;
 
+void CopyKey(const PhiloxKey& from, std::uint32_t (&to)[2]) {
+  std::copy(from.begin(), from.end(), to);
+}
+
 std::uint32_t StepsFor(double time_us, double step_us) {
   return static_cast<std::uint32_t>(std::ceil(time_us / step_us - kOnBoundary));
 }
 
-// Standard deviation of the noise's contribution to V in one step, and its decay.
-struct StepNoise {
-  double amplitude_mv;
-  double decay;
-};
+// Samples before a time; the first is at 0.
+double SamplesBefore(double time_us, double rate_mhz) {
+  return std::max(std::ceil(time_us * rate_mhz - kOnBoundary), 0.0);
+}
 
-// So that V on the leak alone has the profile's standard deviation, whatever the leak is.
-StepNoise NoiseOfStep(const Profile& profile, double tau_m_us, const Phi& leak) {
-  const double sigma = profile.membrane_noise_mv, tau = profile.membrane_noise_tau_us;
-  if (tau == 0) return {sigma * std::sqrt(1 - leak.decay * leak.decay), 0};
-  // Ornstein-Uhlenbeck force of deviation s: var V = s^2 tau_m^2 tau / (tau + tau_m).
-  const double force = sigma / tau_m_us * std::sqrt((tau + tau_m_us) / tau);
-  const double decay = StableExp(-profile.step_us / tau);
-  return {force * profile.step_us * leak.phi1 * std::sqrt(1 - decay * decay), decay};
+// Standard deviation of a point on the line between its two samples, in that of a sample.
+double InterpolatedNoise(double time_us, double rate_mhz) {
+  const double place = time_us * rate_mhz, fraction = place - std::floor(place);
+  return std::sqrt(fraction * fraction + (1 - fraction) * (1 - fraction));
 }
 
 }  // namespace
@@ -39,39 +38,76 @@ Schedule::Schedule(const Profile& profile, const Protocol& protocol, std::uint64
   kernel_.duration_us = protocol.duration_us;
   kernel_.settle_steps = StepsFor(profile.settle_us, profile.step_us);
   kernel_.record_steps = StepsFor(protocol.duration_us, profile.step_us);
-  PlacePoints(protocol);
+  FillNeuron(profile);
+  FillReadout(profile);
   PlaceStimulus(protocol);
+  if (profile.madc_mode == MadcMode::kAveraged) {
+    PlaceMeans(profile, protocol);
+  } else {
+    PlacePoints(profile, protocol);
+  }
+  kernel_.point = points_.data();
+  kernel_.points = static_cast<std::uint32_t>(points_.size());
   const double refractory_us = std::max(profile.refractory_us, profile.step_us);
   spike_capacity_ = static_cast<std::uint32_t>(protocol.duration_us / refractory_us) + 2;
+  CopyKey(StreamKey(seed, "membrane"), kernel_.membrane_key);
+  CopyKey(StreamKey(seed, "read-out"), kernel_.readout_key);
+  CopyKey(StreamKey(seed, "threshold"), kernel_.threshold_key);
+}
 
+void Schedule::FillNeuron(const Profile& profile) {
+  const double refractory_us = std::max(profile.refractory_us, profile.step_us);
   kernel_.refractory_steps = static_cast<float>(refractory_us / profile.step_us);
-  kernel_.hold_decay = profile.reset == ResetForm::kHold
-                           ? 0.0f
-                           : static_cast<float>(StableExp(-profile.step_us / profile.reset_tau_us));
-  kernel_.max_exponent = static_cast<float>(profile.max_exponent);
-  kernel_.inverse_limit = static_cast<float>(1 / profile.exponential_limit_na);
-  kernel_.noise_decay = static_cast<float>(NoiseOfStep(profile, 1, PhiFunctions(1)).decay);
+  const bool hold = profile.reset == ResetForm::kHold;
+  const double decay_log2 =
+      hold ? kLargestExponent
+           : std::min(profile.step_us / profile.reset_tau_us * kLog2E, kLargestExponent);
+  kernel_.reset_log2 = static_cast<float>(-decay_log2);
+  kernel_.reset_from = hold ? 0.0f : 1.0f;
+  kernel_.exponential_limit = static_cast<float>(profile.exponential_limit_na);
+  kernel_.membrane_noise = profile.membrane_noise_mv > 0;
+  const double tau = profile.membrane_noise_tau_us;
+  kernel_.noise_decay = tau == 0 ? 0.0f : static_cast<float>(StableExp(-profile.step_us / tau));
+  kernel_.threshold_amplitude =
+      static_cast<float>(profile.threshold_noise_mv / kEightByteDeviation);
+}
+
+void Schedule::FillReadout(const Profile& profile) {
+  kernel_.average = profile.madc_mode == MadcMode::kAveraged;
   kernel_.madc_gain = static_cast<float>(profile.madc_gain);
   kernel_.madc_min = static_cast<float>(profile.madc_min);
   kernel_.madc_max = static_cast<float>(profile.madc_max);
-  kernel_.readout_amplitude =
-      static_cast<float>(profile.readout_noise_counts / kEightByteDeviation);
-  const PhiloxKey membrane = StreamKey(seed, "membrane"), readout = StreamKey(seed, "read-out");
-  std::copy(membrane.begin(), membrane.end(), kernel_.membrane_key);
-  std::copy(readout.begin(), readout.end(), kernel_.readout_key);
 }
 
-void Schedule::PlacePoints(const Protocol& protocol) {
+void Schedule::PlacePoint(double time_us, double noise, double weight) {
+  const double place = time_us / kernel_.step_us;
+  const double step =
+      std::min(std::floor(place + kOnBoundary), static_cast<double>(kernel_.record_steps - 1));
+  points_.push_back({.step = static_cast<std::uint32_t>(step),
+                     .fraction = static_cast<float>(std::clamp(place - step, 0.0, 1.0)),
+                     .noise = static_cast<float>(noise / kEightByteDeviation),
+                     .weight = static_cast<float>(weight)});
+}
+
+void Schedule::PlacePoints(const Profile& profile, const Protocol& protocol) {
+  const bool interpolated = profile.madc_mode == MadcMode::kInterpolated;
   for (std::size_t i = 0; i < protocol.Points(); ++i) {
-    const double place = static_cast<double>(i) * protocol.grid_step_us / kernel_.step_us;
-    const double step =
-        std::min(std::floor(place + kOnBoundary), static_cast<double>(kernel_.record_steps - 1));
-    point_step_.push_back(static_cast<std::uint32_t>(step));
-    point_fraction_.push_back(static_cast<float>(std::max(place - step, 0.0)));
+    const double time_us = static_cast<double>(i) * protocol.grid_step_us;
+    const double share = interpolated ? InterpolatedNoise(time_us, profile.madc_rate_mhz) : 1;
+    PlacePoint(time_us, profile.readout_noise_counts * share, 1);
   }
-  kernel_.points = static_cast<std::uint32_t>(point_step_.size());
-  kernel_.point_step = point_step_.data();
-  kernel_.point_fraction = point_fraction_.data();
+}
+
+void Schedule::PlaceMeans(const Profile& profile, const Protocol& protocol) {
+  double begin_us = 0;
+  for (std::size_t i = 0; i < protocol.Points(); ++i) {
+    const double end_us = (static_cast<double>(i) + 0.5) * protocol.grid_step_us;
+    const double samples = SamplesBefore(end_us, profile.madc_rate_mhz) -
+                           SamplesBefore(begin_us, profile.madc_rate_mhz);
+    PlacePoint(end_us, profile.readout_noise_counts / std::sqrt(std::max(samples, 1.0)),
+               kernel_.step_us / (end_us - begin_us));
+    begin_us = end_us;
+  }
 }
 
 void Schedule::PlaceStimulus(const Protocol& protocol) {
@@ -86,42 +122,6 @@ void Schedule::PlaceStimulus(const Protocol& protocol) {
     scale_[k] = static_cast<float>(charge / kernel_.step_us);
   }
   kernel_.scale = scale_.data();
-}
-
-void FillLane(const Profile& profile, const NeuronInstance& neuron, const LaneIdentity& identity,
-              std::uint64_t seed, int lane, LaneCoefficients& lanes) {
-  const double h = profile.step_us, c = profile.capacitance_pf;
-  const double tau_m = c / neuron.g_l_us;
-  const Phi leak = PhiFunctions(h / tau_m);
-  const double relax_w = -h / neuron.tau_w_us * PhiFunctions(h / neuron.tau_w_us).phi1;
-  const double g_exponential = profile.exponential == ExponentialForm::kTextbook
-                                   ? neuron.g_l_us
-                                   : profile.exponential_g_ns * 1e-3;
-  const auto low = static_cast<std::uint32_t>(identity.set);
-  const auto high = static_cast<std::uint32_t>(identity.set >> 32);
-  const double start = profile.membrane_noise_mv *
-                       StandardNormal(StreamKey(seed, "start"), {0, identity.trial, low, high});
-  const auto put = [lane](LaneFloats& to, double value) {
-    to.lane[lane] = static_cast<float>(value);
-  };
-  put(lanes.v_start, start);
-  put(lanes.relax_v, -h / tau_m * leak.phi1);
-  put(lanes.gain_v, h / c * leak.phi1);
-  put(lanes.gain2_v, h / c * leak.phi2);
-  put(lanes.v_t, neuron.v_t_mv - neuron.v_l_mv);
-  put(lanes.inverse_delta_t, 1 / neuron.delta_t_mv);
-  put(lanes.exponential, g_exponential * neuron.delta_t_mv);
-  put(lanes.v_r, neuron.v_r_mv - neuron.v_l_mv);
-  put(lanes.v_th, neuron.v_th_mv - neuron.v_l_mv);
-  put(lanes.relax_w, relax_w);
-  put(lanes.gain_w, -relax_w * neuron.a_us);
-  put(lanes.b, neuron.b_na);
-  put(lanes.stimulus, neuron.stimulus_na);
-  put(lanes.noise_amplitude, NoiseOfStep(profile, tau_m, leak).amplitude_mv / kFourByteDeviation);
-  put(lanes.v_l_counts, profile.madc_offset + profile.madc_gain * neuron.v_l_mv);
-  lanes.trial.lane[lane] = identity.trial;
-  lanes.set_low.lane[lane] = low;
-  lanes.set_high.lane[lane] = high;
 }
 
 }  // namespace inferon::worker

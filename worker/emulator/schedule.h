@@ -4,10 +4,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "common/base/result.h"
 #include "common/neuron/profile.h"
 #include "common/neuron/protocol.h"
-#include "worker/emulator/instance.h"
 #include "worker/emulator/kernel.h"
 
 namespace inferon::worker {
@@ -25,24 +23,19 @@ class Schedule {
   std::uint32_t SpikeCapacity() const { return spike_capacity_; }
 
  private:
-  void PlacePoints(const Protocol& protocol);
+  void FillNeuron(const Profile& profile);
+  void FillReadout(const Profile& profile);
   void PlaceStimulus(const Protocol& protocol);
+  // Each of a point: where it is read and how much of a sample's noise it has.
+  void PlacePoints(const Profile& profile, const Protocol& protocol);
+  // Each of the mean of the samples within half a grid step of a point.
+  void PlaceMeans(const Profile& profile, const Protocol& protocol);
+  void PlacePoint(double time_us, double noise, double weight);
 
   std::vector<float> scale_;
-  std::vector<std::uint32_t> point_step_;
-  std::vector<float> point_fraction_;
+  std::vector<KernelPoint> points_;
   KernelSchedule kernel_{};
   std::uint32_t spike_capacity_ = 0;
 };
-
-// Which random numbers a lane draws.
-struct LaneIdentity {
-  std::uint64_t set = 0;
-  std::uint32_t trial = 0;
-};
-
-// Writes a neuron's coefficients into one lane.
-void FillLane(const Profile& profile, const NeuronInstance& neuron, const LaneIdentity& identity,
-              std::uint64_t seed, int lane, LaneCoefficients& lanes);
 
 }  // namespace inferon::worker

@@ -99,20 +99,52 @@ void PrintHead(const char* first) {
       first);
 }
 
-TEST(AccuracyTest, SpikesAreThoseOfTheReference) {
-  const Profile profile = WithoutNoise(ShippedProfile());
-  const Selection selection = Select(profile, 2000, 500);
-  const Accuracy relevant =
-      Compare(profile, selection.relevant, ReferenceSpikes(profile, selection.relevant));
-  const Accuracy others =
-      Compare(profile, selection.others, ReferenceSpikes(profile, selection.others));
-  PrintHead("sets");
-  PrintRow("1..70 spikes", relevant);
-  PrintRow("others of the prior", others);
-  for (const Accuracy& accuracy : {relevant, others}) {
-    EXPECT_GE(accuracy.Share(accuracy.equal_count), 0.99);
-    EXPECT_GE(accuracy.Share(accuracy.close), 0.98);
+void ExpectAccurate(const std::string& name, const Profile& profile, std::size_t relevant,
+                    std::size_t others) {
+  const Selection selection = Select(profile, relevant, others);
+  for (const ParameterSets* sets : {&selection.relevant, &selection.others}) {
+    if (sets->size() == 0) continue;
+    const Accuracy accuracy = Compare(profile, *sets, ReferenceSpikes(profile, *sets));
+    PrintRow(name + (sets == &selection.relevant ? ", 1..70 spikes" : ", others"), accuracy);
+    EXPECT_GE(accuracy.Share(accuracy.equal_count), 0.99) << name;
+    EXPECT_GE(accuracy.Share(accuracy.close), 0.98) << name;
   }
+}
+
+TEST(AccuracyTest, SpikesAreThoseOfTheReference) {
+  PrintHead("sets");
+  ExpectAccurate("adex-paper", WithoutNoise(ShippedProfile()), 2000, 500);
+}
+
+TEST(AccuracyTest, OtherProfilesAndFormsAreAsAccurate) {
+  PrintHead("sets");
+  Profile textbook = WithoutNoise(ShippedProfile());
+  textbook.exponential = ExponentialForm::kTextbook;
+  ExpectAccurate("adex-paper, textbook form", textbook, 300, 100);
+  ExpectAccurate("adex-tutorial", WithoutNoise(BuiltInProfile("adex-tutorial").value()), 300, 100);
+  ExpectAccurate("lif2", WithoutNoise(BuiltInProfile("lif2").value()), 300, 40);
+}
+
+// The stored trace where no spike is: each point within a count of the reference.
+TEST(AccuracyTest, TracesWithoutSpikesAreThoseOfTheReference) {
+  const Profile profile = WithoutNoise(ShippedProfile());
+  const ParameterSets sets = Select(profile, 1, 100).others;
+  const ObservationBatch batch = RunOrDie(Request(profile, sets));
+  std::vector<double> times(batch.points);
+  for (std::size_t k = 0; k < times.size(); ++k) times[k] = static_cast<double>(k);
+  std::size_t silent = 0;
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    if (batch.spike_count[i] > 0) continue;
+    const ReferenceRun run = RunReference(MakeReference(profile, sets[i]), {}, times);
+    ASSERT_EQ(run.sample.size(), batch.points);
+    for (std::size_t k = 0; k < batch.points; ++k) {
+      const double counts = std::clamp(profile.madc_gain * run.sample[k].v + profile.madc_offset,
+                                       profile.madc_min, profile.madc_max);
+      ASSERT_NEAR(batch.Trace(i)[k], counts, 0.6) << i << " at " << k;  // 0.5 is rounding.
+    }
+    ++silent;
+  }
+  EXPECT_GT(silent, 80u);
 }
 
 TEST(AccuracyTest, ErrorFallsWithTheStep) {

@@ -17,6 +17,17 @@ function(inferon_executable name)
   install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endfunction()
 
+# inferon_benchmark(name SOURCES ... [DEPS ...])
+# A program for developers: built next to the others, never installed.
+function(inferon_benchmark name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS} inferon_warnings)
+  target_compile_definitions(${name} PRIVATE INFERON_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+endfunction()
+
 # inferon_test(name SOURCES ... [DEPS ...] [LABEL fast|full|long] [TIMEOUT seconds] [WHOLE])
 # A GoogleTest binary. Label "fast" (default, 10 s each), "full" (300 s) or "long" (only on
 # request). WHOLE registers the binary as one test, for binaries that are slow to start.

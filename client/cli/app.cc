@@ -42,6 +42,7 @@ void AddCommands(CLI::App& app, CommandContext& context) {
   AddJobCommands(app, context);
   AddWorkerCommands(app, context);
   AddRecordingCommands(app, context);
+  AddProfileCommands(app, context);
 }
 
 // The innermost command that was recognised.

@@ -1,6 +1,7 @@
 // Contracts of the density estimator on small trainings; what it can learn is tested apart.
 #include <gmock/gmock.h>
 
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -131,6 +132,25 @@ TEST_F(DensityEstimatorTest, LoadedGivesTheSameBits) {
   }
 }
 
+// What version 0.1 wrote: schema 1, without axes and feature_revision.
+TEST_F(DensityEstimatorTest, ModelOfTheFirstSchemaStillLoads) {
+  const TemporaryFolder folder;
+  FlowOptions options = FeatureOptions(3);
+  options.feature_revision = 1;
+  const auto trained = MustTrain(options, *gaussian_, ShortTraining());
+  std::string json = trained->Save(folder.path() / "weights.safetensors");
+  for (const auto& [from, to] : {std::pair<std::string, std::string>{"\"axes\":[],", ""},
+                                 {"\"feature_revision\":1,", ""},
+                                 {"\"schema\":2", "\"schema\":1"}}) {
+    ASSERT_NE(json.find(from), std::string::npos) << from;
+    json.replace(json.find(from), from.size(), to);
+  }
+  const auto loaded = LoadDensityEstimator(json, folder.path() / "weights.safetensors");
+  ASSERT_TRUE(loaded) << loaded.error().Text();
+  EXPECT_EQ((*loaded)->Sample(gaussian_->X(0), 100, 1, 0, nullptr),
+            trained->Sample(gaussian_->X(0), 100, 1, 0, nullptr));
+}
+
 TEST_F(DensityEstimatorTest, DamagedModelIsDataLoss) {
   const TemporaryFolder folder;
   const auto path = folder.path() / "weights.safetensors";
@@ -144,7 +164,6 @@ TEST_F(DensityEstimatorTest, DamagedModelIsDataLoss) {
     return loaded.error().message;
   };
   EXPECT_THAT(message("{", "["), HasSubstr("damaged"));
-  EXPECT_THAT(message("\"schema\":1", "\"schema\":9"), HasSubstr("schema"));
   EXPECT_THAT(message("spline-coupling-flow", "other"), HasSubstr("kind"));
   EXPECT_THAT(message("\"hidden\":16", "\"hidden\":17"), HasSubstr("expected F32"));
   EXPECT_THAT(message("\"transforms\":4", "\"transforms\":5"), HasSubstr("masks"));
@@ -152,6 +171,13 @@ TEST_F(DensityEstimatorTest, DamagedModelIsDataLoss) {
   EXPECT_THAT(message("\"dimension\":3", "\"dimension\":\"3\""), HasSubstr("damaged"));
   EXPECT_THAT(message("\"bins\":6", "\"bins\":7"), HasSubstr("expected F32"));
   EXPECT_THAT(message("\"input\":\"features\"", "\"input\":\"eyes\""), HasSubstr("input"));
+  EXPECT_THAT(message("\"axes\":[]", "\"axes\":[\"ring\"]"), HasSubstr("axis"));
+  std::string later = json;
+  later.replace(later.find("\"schema\":2"), 10, "\"schema\":9");
+  const auto refused = LoadDensityEstimator(later, path);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kFailedPrecondition);
+  EXPECT_THAT(refused.error().message, HasSubstr("later version"));
   std::filesystem::resize_file(path, std::filesystem::file_size(path) - 1);
   const auto loaded = LoadDensityEstimator(json, path);
   ASSERT_FALSE(loaded);
@@ -264,6 +290,152 @@ TEST(DensityTrainingTest, SeedDecidesTheResult) {
   MustTrain(FeatureOptions(3), toy, other, &c);
   EXPECT_EQ(a.heldout_loss, b.heldout_loss);
   EXPECT_NE(a.heldout_loss, c.heldout_loss);
+}
+
+// theta given as points: one bounded column, one on the line, one made of ten cells.
+struct MixedPairs {
+  std::vector<float> theta, x;
+  PairData Pairs() const {
+    return {{},
+            SourceOf({x.data(), x.size() / 2, 2}),
+            {theta.data(), theta.size() / 3, 3},
+            {0, 0, 0.1f}};
+  }
+};
+
+MixedPairs MakeMixedPairs(std::size_t rows) {
+  PhiloxSequence random(StreamKey(4, "mixed"));
+  MixedPairs pairs;
+  for (std::size_t i = 0; i < rows; ++i) {
+    const auto u = static_cast<float>(random.Uniform());
+    const auto z = static_cast<float>(2 + Normal(random));
+    const auto cell = static_cast<float>(random.Below(10)) / 10;
+    pairs.theta.insert(pairs.theta.end(), {u, z, cell});
+    pairs.x.push_back(u + cell + 0.1f * static_cast<float>(Normal(random)));
+    pairs.x.push_back(z + 0.2f * static_cast<float>(Normal(random)));
+  }
+  return pairs;
+}
+
+FlowOptions MixedOptions() {
+  FlowOptions options = FeatureOptions(3);
+  options.input_columns = 2;
+  options.axes = {Axis::kUnit, Axis::kLine, Axis::kUnit};
+  return options;
+}
+
+TEST(MixedAxesTest, DrawsKeepTheirAxesAndTheirDensityIsTheDensity) {
+  const MixedPairs pairs = MakeMixedPairs(2000);
+  const auto estimator =
+      TrainDensityEstimator(MixedOptions(), pairs.Pairs(), ShortTraining(10), nullptr);
+  ASSERT_TRUE(estimator) << estimator.error().Text();
+  const std::array<float, 2> x{0.9f, 3.0f};
+  std::vector<double> density;
+  const auto draws = (*estimator)->Sample(x, 4000, 1, 0, &density);
+  double mean = 0;
+  for (std::size_t i = 0; i < 4000; ++i) {
+    EXPECT_TRUE(draws[3 * i] >= 0 && draws[3 * i] < 1);
+    EXPECT_TRUE(draws[3 * i + 2] >= 0 && draws[3 * i + 2] < 1);
+    mean += draws[3 * i + 1] / 4000;
+  }
+  EXPECT_NEAR(mean, 2 + 1.0 / 1.04, 0.15);  // Prior N(2, 1), noise 0.2, x = 3.
+  const auto again = (*estimator)->LogDensity(x, {draws.data(), 4000, 3});
+  for (std::size_t i = 0; i < 4000; ++i) EXPECT_NEAR(again[i], density[i], 3e-3);
+}
+
+// A missing base density or slope would show in the mass.
+TEST(MixedAxesTest, DensityOnTheLineIntegratesToOne) {
+  PhiloxSequence random(StreamKey(5, "line"));
+  std::vector<float> theta, x;
+  for (std::size_t i = 0; i < 1500; ++i) {
+    theta.push_back(static_cast<float>(Normal(random)));
+    x.push_back(theta.back() + 0.5f * static_cast<float>(Normal(random)));
+  }
+  FlowOptions options = FeatureOptions(1);
+  options.axes = {Axis::kLine};
+  const PairData pairs{{}, SourceOf({x.data(), 1500, 1}), {theta.data(), 1500, 1}, {}};
+  const auto estimator = TrainDensityEstimator(options, pairs, ShortTraining(10), nullptr);
+  ASSERT_TRUE(estimator) << estimator.error().Text();
+  constexpr std::size_t kGrid = 20'000;
+  std::vector<float> grid;
+  for (std::size_t i = 0; i < kGrid; ++i) grid.push_back(-20 + 40 * (i + 0.5f) / kGrid);
+  for (const float at : {-1.5f, 0.0f, 2.5f}) {
+    double mass = 0;
+    for (const double d : (*estimator)->LogDensity({&at, 1}, {grid.data(), kGrid, 1})) {
+      mass += std::exp(d) * 40 / kGrid;
+    }
+    EXPECT_NEAR(mass, 1, 2e-3);
+  }
+}
+
+TEST(MixedAxesTest, PointsOutOfRangeAreRefused) {
+  const auto message = [](std::size_t index, float value) {
+    MixedPairs pairs = MakeMixedPairs(100);
+    pairs.theta[index] = value;
+    const auto trained =
+        TrainDensityEstimator(MixedOptions(), pairs.Pairs(), ShortTraining(1), nullptr);
+    return trained ? "trained" : trained.error().message;
+  };
+  EXPECT_THAT(message(3, 1.5f), HasSubstr("row 1, column 0"));
+  EXPECT_THAT(message(4, kNan), HasSubstr("row 1, column 1"));
+  EXPECT_EQ(message(4, 1e3f), "trained");
+}
+
+TEST(EnsembleTest, IsTheMeanOfItsMembersAndLoadsTheSame) {
+  const Toy toy = MakeGaussianToy(600, 2, 6);
+  FlowOptions options = FeatureOptions(2);
+  options.members = 3;
+  TrainingResult result;
+  const auto ensemble = MustTrain(options, toy, ShortTraining(2), &result);
+  EXPECT_EQ(result.members, 3u);
+  EXPECT_EQ(result.epochs, 6u);
+  std::vector<double> density;
+  const auto draws = ensemble->Sample(toy.X(0), 2000, 3, 0, &density);
+  std::vector<double> part_density;
+  const auto part = ensemble->Sample(toy.X(0), 900, 3, 700, &part_density);
+  EXPECT_EQ(std::memcmp(part.data(), draws.data() + 1400, part.size() * sizeof(float)), 0);
+  for (std::size_t i = 0; i < 900; ++i) EXPECT_NEAR(part_density[i], density[700 + i], 1e-5);
+  // The first member alone is what one flow of the same seed gives.
+  FlowOptions alone = options;
+  alone.members = 1;
+  const auto first = MustTrain(alone, toy, ShortTraining(2));
+  const auto own = first->LogDensity(toy.X(0), {draws.data(), 2000, 2});
+  double above = 0;
+  for (std::size_t i = 0; i < 2000; ++i) above += density[i] > own[i] - std::log(3.0);
+  EXPECT_EQ(above, 2000);
+
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "weights.safetensors";
+  const std::string json = ensemble->Save(path);
+  const auto loaded = LoadDensityEstimator(json, path);
+  ASSERT_TRUE(loaded) << loaded.error().Text();
+  EXPECT_EQ((*loaded)->Sample(toy.X(0), 2000, 3, 0, nullptr), draws);
+  std::string damaged = json;
+  damaged.replace(damaged.find("spline"), 6, "spring");
+  EXPECT_FALSE(LoadDensityEstimator(damaged, path));
+}
+
+TEST(EnsembleTest, CutOffAndResumedEqualsUninterrupted) {
+  const Toy toy = MakeGaussianToy(600, 2, 6);
+  FlowOptions options = FeatureOptions(2);
+  options.members = 2;
+  TrainingOptions training = ShortTraining(3);
+  training.ema_decay = 0.95;
+  const auto whole = MustTrain(options, toy, training);
+  const TemporaryFolder folder;
+  training.checkpoint = folder.path() / "checkpoint";
+  std::stop_source stop;
+  training.stop = stop.get_token();
+  training.progress = [&](const TrainingProgress& p) {
+    EXPECT_LE(p.epoch, p.max_epochs);
+    if (p.epoch == 4) stop.request_stop();  // In the second member.
+  };
+  ASSERT_FALSE(TrainDensityEstimator(options, toy.Pairs(), training, nullptr));
+  training.stop = {};
+  training.progress = {};
+  const auto resumed = MustTrain(options, toy, training);
+  EXPECT_EQ(resumed->Sample(toy.X(0), 500, 3, 0, nullptr),
+            whole->Sample(toy.X(0), 500, 3, 0, nullptr));
 }
 
 TEST(DensityTrainingTest, BadInputIsRefusedWithAdvice) {

@@ -163,6 +163,74 @@ TEST(SplineTest, BackwardIsTheGradient) {
   check(&Case::in, grad_in);
 }
 
+// The same rows as line columns: arguments spread over [-6, 6], so that some lie in the tails.
+Case MakeLineCase(std::size_t dimension, std::size_t bins, float scale) {
+  std::vector<std::uint32_t> all(dimension);
+  std::iota(all.begin(), all.end(), 0u);
+  Case c = MakeCase(dimension, bins, all, scale);
+  c.shape.line.assign(dimension, 1);
+  for (float& v : c.in) v = 12 * v - 6;
+  return c;
+}
+
+TEST(LineSplineTest, ZeroParametersAreTheIdentity) {
+  const Case c = MakeLineCase(2, 10, 0);
+  const Output o = Forward(c);
+  for (std::size_t i = 0; i < c.in.size(); ++i) EXPECT_NEAR(o.out[i], c.in[i], 5e-6);
+  for (const float l : o.log_slope) EXPECT_NEAR(l, 0, 2e-5);
+}
+
+TEST(LineSplineTest, InverseUndoesForwardAndAgreesOnTheSlope) {
+  const Case c = MakeLineCase(3, 8, 1.5f);
+  const Output o = Forward(c);
+  std::vector<float> back(c.in.size()), log_slope(c.rows);
+  CouplingInverse(c.shape, c.rows, o.out.data(), c.parameters.data(), back.data(),
+                  log_slope.data());
+  for (std::size_t i = 0; i < back.size(); ++i) EXPECT_NEAR(back[i], c.in[i], 2e-4);
+  for (std::size_t r = 0; r < c.rows; ++r) EXPECT_NEAR(log_slope[r], o.log_slope[r], 2e-3);
+}
+
+TEST(LineSplineTest, TailsAreAffine) {
+  Case c = MakeLineCase(1, 5, 0.5f);
+  std::fill(c.in.begin(), c.in.end(), 1e4f);
+  const Output o = Forward(c);
+  for (std::size_t r = 0; r < c.rows; ++r) {
+    const float* raw = c.parameters.data() + r * c.shape.RowParameters();
+    const double s = kMaxLogScale * std::tanh(raw[10] / kMaxLogScale);
+    EXPECT_NEAR(o.log_slope[r], s, 1e-6);
+    EXPECT_NEAR(o.out[r], 1e4 * std::exp(s) + raw[15], 2e-2);
+  }
+}
+
+TEST(LineSplineTest, BackwardIsTheGradient) {
+  Case c = MakeLineCase(2, 4, 1.0f);
+  c.shape.line = {0, 1};  // A unit column beside a line column.
+  c.rows = 40;
+  c.in.resize(80);
+  for (std::size_t i = 0; i < 80; i += 2) c.in[i] = (c.in[i] + 6) / 12;
+  c.parameters.resize(40 * c.shape.RowParameters());
+  const std::vector<float> out_weight(80, 0.7f), slope_weight(40, 0.3f);
+  std::vector<float> grad_in(80), grad_parameters(c.parameters.size());
+  CouplingBackward(c.shape, c.rows, c.in.data(), c.parameters.data(), out_weight.data(),
+                   slope_weight.data(), grad_in.data(), grad_parameters.data());
+  constexpr float kStep = 1e-3f;
+  std::size_t wrong = 0;  // A step across a knot bends more; few rows lie at one.
+  const auto check = [&](std::vector<float> Case::*values, const std::vector<float>& gradient) {
+    for (std::size_t i = 0; i < gradient.size(); ++i) {
+      Case up = c, down = c;
+      (up.*values)[i] += kStep;
+      (down.*values)[i] -= kStep;
+      const double numeric =
+          (Scalar(up, out_weight, slope_weight) - Scalar(down, out_weight, slope_weight)) /
+          (double{(up.*values)[i]} - (down.*values)[i]);
+      wrong += !(std::abs(gradient[i] - numeric) <= 8e-3 + 0.02 * std::abs(numeric));
+    }
+  };
+  check(&Case::parameters, grad_parameters);
+  check(&Case::in, grad_in);
+  EXPECT_LE(wrong, 8u);  // Of 1120.
+}
+
 TEST(SplineTest, ExtremeParametersStayFinite) {
   for (const float scale : {50.0f, 1e4f}) {
     const Case c = MakeCase(2, 10, {0, 1}, scale);

@@ -24,6 +24,11 @@ Result<TrainingState> Decode(const TensorFile& file, std::size_t weights) {
   if (!first) return tl::unexpected(first.error());
   auto second = file.Floats("adam.second", {n});
   if (!second) return tl::unexpected(second.error());
+  if (file.tensors.count("mean_weights") != 0) {
+    auto mean = file.Floats("mean_weights", {n});
+    if (!mean) return tl::unexpected(mean.error());
+    state.mean_weights = std::move(*mean);
+  }
   auto counters = file.Words("counters", 5);
   if (!counters) return tl::unexpected(counters.error());
   const std::uint32_t epochs = (*counters)[0];
@@ -53,6 +58,9 @@ void WriteCheckpoint(const std::filesystem::path& path, const std::string& descr
   file.metadata = {{"format", kFormat}, {"description", Sha256Hex(description)}};
   file.Put("weights", {n}, std::span<const float>(state.weights));
   file.Put("best_weights", {n}, std::span<const float>(state.best_weights));
+  if (!state.mean_weights.empty()) {
+    file.Put("mean_weights", {n}, std::span<const float>(state.mean_weights));
+  }
   file.Put("adam.first", {n}, std::span<const float>(state.adam.first));
   file.Put("adam.second", {n}, std::span<const float>(state.adam.second));
   file.Put("training_loss", std::span<const double>(state.result.training_loss));

@@ -17,6 +17,7 @@ namespace inferon::estimators {
 struct TrainingState {
   std::vector<float> weights;
   std::vector<float> best_weights;
+  std::vector<float> mean_weights;  // Running mean; empty where none is kept.
   AdamState adam;
   TrainingResult result;  // result.epochs have been finished.
   std::uint32_t epochs_since_best = 0;

@@ -11,7 +11,8 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr int kSchema = 1;
+constexpr int kOldestSchema = 1;  // Without axes and feature_revision: all kUnit, revision 1.
+constexpr int kSchema = 2;
 constexpr const char* kKind = "spline-coupling-flow";
 constexpr std::size_t kFeatureContext = 32;
 constexpr std::size_t kTraceBlocks =
@@ -21,12 +22,20 @@ std::unique_ptr<InputModule> MakeInput(const FlowOptions& options, WeightStore* 
   if (options.input == InputNetwork::kSummary) {
     return MakeSummaryModule(options.input_columns, options.summaries, store);
   }
-  return MakeFeatureModule(2 * options.input_columns, kFeatureContext, store);
+  const bool linear = options.feature_revision >= 2;
+  return MakeFeatureModule((linear ? 3 : 2) * options.input_columns, kFeatureContext, linear,
+                           store);
 }
 
 tl::unexpected<Error> BadArchitecture(const std::string& what) {
   return Fail(ErrorCode::kDataLoss, "the estimator's architecture is damaged: " + what,
               "restore model.json from a copy or train the model again");
+}
+
+std::vector<std::uint8_t> LineColumns(const FlowOptions& options) {
+  std::vector<std::uint8_t> line;
+  for (const Axis axis : options.axes) line.push_back(axis == Axis::kLine);
+  return line;
 }
 
 // Every column exists, ascending; each layer moves at least one.
@@ -62,6 +71,40 @@ void DescribeTrace(const float* trace, std::size_t points, float* out) {
 
 }  // namespace
 
+namespace {
+
+std::vector<std::string> AxisNames(const FlowOptions& options) {
+  std::vector<std::string> names;
+  for (const Axis axis : options.axes) names.push_back(axis == Axis::kLine ? "line" : "unit");
+  return names;
+}
+
+// False for an unknown name.
+bool ReadAxes(const Json& json, std::vector<Axis>* axes) {
+  for (const auto& name : json.get<std::vector<std::string>>()) {
+    if (name != "line" && name != "unit") return false;
+    axes->push_back(name == "line" ? Axis::kLine : Axis::kUnit);
+  }
+  return true;
+}
+
+// kDataLoss or, for a model of a later version, kFailedPrecondition.
+Status CheckSchema(const Json& json) {
+  if (json.at("kind") != kKind) return BadArchitecture("kind is not " + std::string(kKind));
+  const int schema = json.at("schema").get<int>();
+  if (schema > kSchema) {
+    return Fail(ErrorCode::kFailedPrecondition,
+                "the model was made by a later version of Inferon (estimator schema " +
+                    std::to_string(schema) + ", this version knows " + std::to_string(kSchema) +
+                    ")",
+                "use a version at least as new as the one that trained the model");
+  }
+  if (schema < kOldestSchema) return BadArchitecture("schema is " + std::to_string(schema));
+  return {};
+}
+
+}  // namespace
+
 std::string ToJson(const FlowArchitecture& architecture) {
   const FlowOptions& o = architecture.options;
   return Json{{"schema", kSchema},
@@ -73,6 +116,8 @@ std::string ToJson(const FlowArchitecture& architecture) {
               {"hidden", o.hidden},
               {"bins", o.bins},
               {"summaries", o.summaries},
+              {"axes", AxisNames(o)},
+              {"feature_revision", o.feature_revision},
               {"masks", architecture.masks}}
       .dump();
 }
@@ -82,9 +127,12 @@ Result<FlowArchitecture> ArchitectureFromJson(const std::string& text) {
   FlowOptions& o = architecture.options;
   try {
     const Json json = Json::parse(text);
-    if (json.at("kind") != kKind) return BadArchitecture("kind is not " + std::string(kKind));
-    if (json.at("schema") != kSchema) {
-      return BadArchitecture("schema is not " + std::to_string(kSchema));
+    if (Status ok = CheckSchema(json); !ok) return tl::unexpected(ok.error());
+    if (json.at("schema") == kOldestSchema) {
+      o.feature_revision = 1;
+    } else {
+      json.at("feature_revision").get_to(o.feature_revision);
+      if (!ReadAxes(json.at("axes"), &o.axes)) return BadArchitecture("unknown axis");
     }
     const auto input = json.at("input").get<std::string>();
     if (input != "summary" && input != "features") return BadArchitecture("input is " + input);
@@ -117,6 +165,11 @@ Status CheckFlowOptions(const FlowOptions& o) {
   if (status) status = check(o.hidden, 1, 1024, "hidden");
   if (status) status = check(o.bins, 2, kMaxBins, "bins");
   if (status) status = check(o.summaries, 1, 1024, "summaries");
+  if (status) status = check(o.feature_revision, 1, 2, "feature_revision");
+  if (status) status = check(o.members, 1, kMaxMembers, "members");
+  if (status && !o.axes.empty()) {
+    status = check(o.axes.size(), o.dimension, o.dimension, "axes (their number)");
+  }
   return status;
 }
 
@@ -125,7 +178,7 @@ DensityNetwork::DensityNetwork(FlowArchitecture architecture, std::uint64_t seed
       store_(seed),
       input_(MakeInput(options(), &store_)),
       flow_(options().dimension, input_->outputs(), options().hidden, options().bins,
-            architecture_.masks, &store_) {}
+            architecture_.masks, LineColumns(architecture_.options), &store_) {}
 
 void DensityNetwork::FitScaling(MatrixView rows) {
   if (summary()) {
@@ -143,7 +196,7 @@ at::Tensor DensityNetwork::Scale(const float* raw, std::size_t rows) const {
   float* out = MutableData(scaled);
   for (std::size_t i = 0; i < rows; ++i, raw += columns, out += width) {
     if (!summary()) {
-      features_.Apply(raw, out);
+      linear_inputs() ? features_.ApplyBoth(raw, out) : features_.Apply(raw, out);
       continue;
     }
     trace_.Apply(raw, columns, out);

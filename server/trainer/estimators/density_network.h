@@ -53,6 +53,7 @@ class DensityNetwork {
   Status Load(const TensorFile& file);
 
  private:
+  bool linear_inputs() const { return options().feature_revision >= 2; }
   bool summary() const { return options().input == InputNetwork::kSummary; }
 
   FlowArchitecture architecture_;

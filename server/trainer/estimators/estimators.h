@@ -1,8 +1,9 @@
 // The estimator library: neural density estimators and the classifier, behind spans, vectors and
 // plain structs. Nothing above this header knows about LibTorch.
 //
-// theta is a point of the unit box [0,1]^d; the trainer maps code k to (k + U) / 1023 and back.
-// All arrays are row-major float32. A density is one over the unit box, in nats.
+// theta is a point of the estimator's space: each column lies in the unit interval or on the whole
+// line. The trainer maps code k to (k + U) / 1023 and back, and a parameter with any other prior by
+// its own map. All arrays are row-major float32. A density is one over that space, in nats.
 #pragma once
 
 #include <cstddef>
@@ -55,6 +56,7 @@ struct TrainingOptions {
   double weight_decay = 1e-4;     // AdamW.
   double gradient_clip = 1;       // Norm.
   double heldout_share = 0.1;     // Last rows, after a seeded shuffle of all rows.
+  double ema_decay = 0;           // Of the running mean of the weights that is kept; 0: none.
   std::uint64_t seed = 0;         // Start weights, shuffles, dropout, dequantisation.
   int threads = 1;                // Fixed: part of what makes a training repeatable.
   // Where checkpoints are kept (after each epoch, atomically); empty: none. A training that finds a
@@ -72,6 +74,12 @@ enum class InputNetwork {
   kSummary,   // Trace: strided convolutions down to at most 64 steps, then a GRU.
 };
 
+// Range of one column of theta.
+enum class Axis {
+  kUnit,  // [0, 1]; a draw never leaves it.
+  kLine,  // All numbers; best standardised.
+};
+
 struct FlowOptions {
   std::size_t dimension = 0;      // d, 1..64.
   std::size_t input_columns = 0;  // Columns of the input.
@@ -80,7 +88,13 @@ struct FlowOptions {
   std::uint32_t hidden = 64;
   std::uint32_t bins = 5;        // Of a spline. More learn slower and end no better.
   std::uint32_t summaries = 32;  // Outputs of the summary network.
+  // Of the network on features: 1, compressed inputs (what older models have); 2, also linear
+  // inputs and a linear skip.
+  std::uint32_t feature_revision = 2;
+  std::vector<Axis> axes = {};  // By column; empty: all kUnit.
+  std::uint32_t members = 1;    // Flows, trained one after another; the density is their mean.
 };
+inline constexpr std::uint32_t kMaxMembers = 32;
 
 // What came out of a training.
 struct TrainingResult {
@@ -88,9 +102,10 @@ struct TrainingResult {
   double best_heldout_loss = 0;
   std::vector<double> training_loss;  // By epoch.
   std::vector<double> heldout_loss;   // By epoch.
+  std::uint32_t members = 0;          // Of an ensemble: their curves stand one after another.
 };
 
-// A conditional density q(theta | x) on the unit box. Immutable after training; const calls are
+// A conditional density q(theta | x). Immutable after training; const calls are
 // thread-safe.
 class DensityEstimator {
  public:
@@ -98,8 +113,8 @@ class DensityEstimator {
   virtual std::size_t dimension() const = 0;
   virtual std::size_t input_columns() const = 0;
   virtual std::size_t weight_count() const = 0;
-  // Draws from q(theta | x) for one x ([input_columns]): [count, dimension], each in [0, 1).
-  // log_density (if not null) gets the log density of each draw. Draw i depends on (x, seed,
+  // Draws from q(theta | x) for one x ([input_columns]): [count, dimension], kUnit columns in [0,
+  // 1). log_density (if not null) gets the log density of each draw. Draw i depends on (x, seed,
   // first_draw + i) only, not on how draws are grouped into calls.
   virtual std::vector<float> Sample(std::span<const float> x, std::size_t count, std::uint64_t seed,
                                     std::uint64_t first_draw,
@@ -116,12 +131,16 @@ class DensityEstimator {
   virtual std::string Save(const std::filesystem::path& weights) const = 0;
 };
 
-// Trains on pairs (theta, x) of equal row count. theta_codes holds codes [rows, dimension]; each
-// epoch dequantises anew.
+// Pairs (theta, x) of equal row count. theta is given as codes or as points.
 struct PairData {
-  std::span<const std::uint16_t> theta_codes;  // [rows, dimension], 0..1022.
+  std::span<const std::uint16_t> theta_codes;  // [rows, dimension], 0..1022; empty: points.
   RowSource x;
+  MatrixView theta = {};  // [rows, dimension], finite, kUnit columns in [0, 1].
+  // Column j of a point stands for [theta, theta + cells[j]) and each epoch draws a place in it
+  // anew, as for codes; 0 or empty: the point itself.
+  std::vector<float> cells = {};
 };
+// Held-out rows are the same for all members.
 Result<std::unique_ptr<DensityEstimator>> TrainDensityEstimator(const FlowOptions& options,
                                                                 const PairData& data,
                                                                 const TrainingOptions& training,

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 
 #include "server/trainer/estimators/draws.h"
 
@@ -50,6 +51,25 @@ struct CouplingOperation : torch::autograd::Function<CouplingOperation> {
   }
 };
 
+// Uniform numbers in the line columns become standard normal ones.
+void UniformToBase(const std::vector<std::uint8_t>& line, std::size_t d, std::size_t rows,
+                   float* values) {
+  if (line.empty()) return;
+  constexpr double kHalfStep = 0x1.0p-25;  // Uniform numbers have 24 bits: 0 is half a step.
+  for (std::size_t i = 0; i < rows * d; ++i) {
+    if (line[i % d] == 0) continue;
+    values[i] = static_cast<float>(NormalQuantile(values[i] + kHalfStep));
+  }
+}
+
+// Unit columns stay below 1, whatever was rounded.
+void ClampUnit(const std::vector<std::uint8_t>& line, std::size_t d, std::size_t rows,
+               float* values) {
+  for (std::size_t i = 0; i < rows * d; ++i) {
+    if (line.empty() || line[i % d] == 0) values[i] = std::clamp(values[i], 0.0f, kBelowOne);
+  }
+}
+
 std::vector<std::uint32_t> Complement(const std::vector<std::uint32_t>& columns, std::size_t d) {
   std::vector<std::uint32_t> rest;
   for (std::uint32_t c = 0; c < d; ++c) {
@@ -81,16 +101,28 @@ std::vector<std::vector<std::uint32_t>> CouplingMasks(std::size_t dimension, std
 
 CouplingFlow::CouplingFlow(std::size_t dimension, std::size_t context, std::size_t hidden,
                            std::size_t bins, const std::vector<std::vector<std::uint32_t>>& masks,
-                           WeightStore* store)
-    : dimension_(dimension) {
+                           const std::vector<std::uint8_t>& line, WeightStore* store)
+    : dimension_(dimension), line_(line) {
+  if (std::count(line.begin(), line.end(), 0) != static_cast<std::ptrdiff_t>(line.size())) {
+    line_mask_ = EmptyTensor({static_cast<std::int64_t>(dimension)});
+    std::copy(line.begin(), line.end(), MutableData(line_mask_));
+    base_constant_ = -0.5 * std::log(2 * std::numbers::pi) *
+                     static_cast<double>(std::count(line.begin(), line.end(), 1));
+  }
   const auto h = static_cast<std::int64_t>(hidden);
   for (std::size_t i = 0; i < masks.size(); ++i) {
     const std::string name = "flow.layer" + std::to_string(i);
     Layer layer;
-    layer.shape = {dimension, bins, masks[i]};
+    layer.shape = {dimension, bins, masks[i], line};
     const auto kept = Complement(masks[i], dimension);
     layer.kept = at::empty({static_cast<std::int64_t>(kept.size())}, at::kLong);
     std::copy(kept.begin(), kept.end(), layer.kept.data_ptr<std::int64_t>());
+    layer.scale = EmptyTensor({layer.kept.size(0)});
+    layer.shift = EmptyTensor({layer.kept.size(0)});
+    for (std::size_t k = 0; k < kept.size(); ++k) {
+      MutableData(layer.scale)[k] = layer.shape.IsLine(kept[k]) ? 1.0f : 2.0f;
+      MutableData(layer.shift)[k] = layer.shape.IsLine(kept[k]) ? 0.0f : -1.0f;
+    }
     layer.context = MakeLinear(store, name + ".context", static_cast<std::int64_t>(context), h);
     if (!kept.empty()) {
       const double bound = std::sqrt(3.0 / static_cast<double>(kept.size()));
@@ -108,7 +140,7 @@ at::Tensor CouplingFlow::Parameters(const Layer& layer, const at::Tensor& state,
                                     const at::Tensor& condition) const {
   at::Tensor h = condition;
   if (layer.theta.defined()) {
-    const at::Tensor kept = at::index_select(state, 1, layer.kept) * 2 - 1;
+    const at::Tensor kept = at::index_select(state, 1, layer.kept) * layer.scale + layer.shift;
     h = at::addmm(condition, kept, layer.theta.t());
   } else if (condition.size(0) != state.size(0)) {
     h = condition.expand({state.size(0), condition.size(1)});
@@ -116,6 +148,10 @@ at::Tensor CouplingFlow::Parameters(const Layer& layer, const at::Tensor& state,
   h = at::silu(h);
   h = h + layer.second(at::silu(layer.first(h)));
   return layer.last(at::silu(h)).contiguous();
+}
+
+at::Tensor CouplingFlow::BaseLogDensity(const at::Tensor& base) const {
+  return (base * base * line_mask_).sum(1) * -0.5 + base_constant_;
 }
 
 at::Tensor CouplingFlow::LogDensity(const at::Tensor& theta, const at::Tensor& context) const {
@@ -127,6 +163,7 @@ at::Tensor CouplingFlow::LogDensity(const at::Tensor& theta, const at::Tensor& c
     state = moved[0];
     total = total.defined() ? total + moved[1] : moved[1];
   }
+  if (line_mask_.defined()) total = total + BaseLogDensity(state);
   return total;
 }
 
@@ -149,11 +186,14 @@ at::Tensor CouplingFlow::LogDensity(const at::Tensor& theta,
     total.add_(log_slope);
     state = moved;
   }
+  if (line_mask_.defined()) total.add_(BaseLogDensity(state));
   return total;
 }
 
 at::Tensor CouplingFlow::Draw(at::Tensor* base, const std::vector<at::Tensor>& conditions) const {
-  at::Tensor total = at::zeros({base->size(0)}, Floats());
+  UniformToBase(line_, dimension_, static_cast<std::size_t>(base->size(0)), MutableData(*base));
+  at::Tensor total =
+      line_mask_.defined() ? BaseLogDensity(*base) : at::zeros({base->size(0)}, Floats());
   at::Tensor log_slope = EmptyTensor({base->size(0)});
   for (std::size_t i = layers_.size(); i-- > 0;) {
     const at::Tensor parameters = Parameters(layers_[i], *base, conditions[i]);
@@ -163,7 +203,7 @@ at::Tensor CouplingFlow::Draw(at::Tensor* base, const std::vector<at::Tensor>& c
     total.add_(log_slope);
     *base = moved;
   }
-  base->clamp_(0.0, kBelowOne);
+  ClampUnit(line_, dimension_, static_cast<std::size_t>(base->size(0)), MutableData(*base));
   return total;
 }
 

@@ -1,5 +1,6 @@
-// A conditional density on the unit box: coupling layers of rational-quadratic splines between
-// theta and a uniform base. The box maps onto itself, so nothing leaks and the density is exact.
+// A conditional density: coupling layers of rational-quadratic splines between theta and a base.
+// Unit columns map the unit interval onto itself with a uniform base, so that nothing leaks; line
+// columns have a standard normal base. The density is exact.
 #pragma once
 
 #include <cstddef>
@@ -18,8 +19,10 @@ std::vector<std::vector<std::uint32_t>> CouplingMasks(std::size_t dimension, std
 
 class CouplingFlow {
  public:
+  // `line` as in CouplingShape.
   CouplingFlow(std::size_t dimension, std::size_t context, std::size_t hidden, std::size_t bins,
-               const std::vector<std::vector<std::uint32_t>>& masks, WeightStore* store);
+               const std::vector<std::vector<std::uint32_t>>& masks,
+               const std::vector<std::uint8_t>& line, WeightStore* store);
 
   // log q(theta | context), [n]; theta [n, d], context [n, c]. Differentiable.
   at::Tensor LogDensity(const at::Tensor& theta, const at::Tensor& context) const;
@@ -28,13 +31,15 @@ class CouplingFlow {
   std::vector<at::Tensor> Condition(const at::Tensor& context) const;
   // As LogDensity for many theta under one context; not differentiable.
   at::Tensor LogDensity(const at::Tensor& theta, const std::vector<at::Tensor>& conditions) const;
-  // Base draws [n, d] in [0, 1) to draws of theta, in place; returns their log densities [n].
+  // Uniform draws [n, d] in [0, 1) to draws of theta, in place; returns their log densities [n].
   at::Tensor Draw(at::Tensor* base, const std::vector<at::Tensor>& conditions) const;
 
  private:
   struct Layer {
     CouplingShape shape;
     at::Tensor kept;   // Column numbers, int64.
+    at::Tensor scale;  // [kept columns]: what a kept value is multiplied by, and
+    at::Tensor shift;  // what is added, to make an input of the conditioner.
     Linear context;    // [hidden, c]
     at::Tensor theta;  // [hidden, kept columns]
     Linear first, second, last;
@@ -42,7 +47,13 @@ class CouplingFlow {
   at::Tensor Parameters(const Layer& layer, const at::Tensor& state,
                         const at::Tensor& condition) const;
 
+  // Log density of the base at [n, d] without its constant, and the constant.
+  at::Tensor BaseLogDensity(const at::Tensor& base) const;
+
   std::size_t dimension_;
+  std::vector<std::uint8_t> line_;  // By column; empty: all unit.
+  at::Tensor line_mask_;            // [d], 1 where the column is a line column; undefined: none is.
+  double base_constant_ = 0;
   std::vector<Layer> layers_;  // From theta to the base.
 };
 

@@ -21,24 +21,29 @@ constexpr std::array<std::int64_t, kConvolutions> kChannels = {16, 32, 48};
 
 class FeatureModule : public InputModule {
  public:
-  FeatureModule(std::size_t inputs, std::size_t outputs, WeightStore* store)
+  FeatureModule(std::size_t inputs, std::size_t outputs, bool skip, WeightStore* store)
       : inputs_(inputs),
         outputs_(outputs),
         first_(MakeLinear(store, "input.first", static_cast<std::int64_t>(inputs), kFeatureHidden)),
         second_(MakeLinear(store, "input.second", kFeatureHidden, kFeatureHidden)),
         last_(MakeLinear(store, "input.last", kFeatureHidden, static_cast<std::int64_t>(outputs))) {
+    if (!skip) return;
+    const auto in = static_cast<std::int64_t>(inputs);
+    skip_ = MakeLinear(store, "input.skip", in, static_cast<std::int64_t>(outputs));
   }
   std::size_t inputs() const override { return inputs_; }
   std::size_t outputs() const override { return outputs_; }
   at::Tensor operator()(const at::Tensor& x) const override {
     const at::Tensor h = at::silu(first_(x));
-    return last_(h + at::silu(second_(h)));
+    const at::Tensor out = last_(h + at::silu(second_(h)));
+    return skip_.weight.defined() ? out + skip_(x) : out;
   }
 
  private:
   std::size_t inputs_;
   std::size_t outputs_;
   Linear first_, second_, last_;
+  Linear skip_;  // Undefined: none.
 };
 
 // Points that the convolutions take for a number of steps after the last.
@@ -109,9 +114,9 @@ class SummaryModule : public InputModule {
 
 }  // namespace
 
-std::unique_ptr<InputModule> MakeFeatureModule(std::size_t inputs, std::size_t outputs,
+std::unique_ptr<InputModule> MakeFeatureModule(std::size_t inputs, std::size_t outputs, bool skip,
                                                WeightStore* store) {
-  return std::make_unique<FeatureModule>(inputs, outputs, store);
+  return std::make_unique<FeatureModule>(inputs, outputs, skip, store);
 }
 
 std::unique_ptr<InputModule> MakeSummaryModule(std::size_t points, std::size_t outputs,

@@ -21,7 +21,8 @@ class InputModule {
 };
 
 // Two hidden layers; inputs are the scaled features with their indicators.
-std::unique_ptr<InputModule> MakeFeatureModule(std::size_t inputs, std::size_t outputs,
+// With `skip`, a linear map of the inputs is added to the outputs.
+std::unique_ptr<InputModule> MakeFeatureModule(std::size_t inputs, std::size_t outputs, bool skip,
                                                WeightStore* store);
 
 // Strided convolutions down to at most 64 steps, then a GRU. The head sees the GRU's last and mean

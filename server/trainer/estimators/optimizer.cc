@@ -36,6 +36,11 @@ void UpdateArray(std::size_t n, const float* gradient, Update u, float* w, float
   }
 }
 
+INFERON_VECTOR_CLONES
+void AverageArray(std::size_t n, const float* values, float decay, float* mean) {
+  for (std::size_t i = 0; i < n; ++i) mean[i] += (1 - decay) * (values[i] - mean[i]);
+}
+
 }  // namespace
 
 std::size_t CountWeights(const std::vector<WeightSpan>& weights) {
@@ -55,6 +60,14 @@ void ScatterValues(std::span<const float> flat, const std::vector<WeightSpan>& w
   for (const WeightSpan& w : weights) {
     std::copy_n(flat.begin(), w.values.size(), w.values.begin());
     flat = flat.subspan(w.values.size());
+  }
+}
+
+void AverageValues(const std::vector<WeightSpan>& weights, double decay, std::vector<float>* mean) {
+  float* at = mean->data();
+  for (const WeightSpan& w : weights) {
+    AverageArray(w.values.size(), w.values.data(), static_cast<float>(decay), at);
+    at += w.values.size();
   }
 }
 

@@ -22,6 +22,8 @@ std::size_t CountWeights(const std::vector<WeightSpan>& weights);
 std::vector<float> GatherValues(const std::vector<WeightSpan>& weights);
 // flat has CountWeights elements.
 void ScatterValues(std::span<const float> flat, const std::vector<WeightSpan>& weights);
+// mean = decay * mean + (1 - decay) * values; mean has CountWeights elements.
+void AverageValues(const std::vector<WeightSpan>& weights, double decay, std::vector<float>* mean);
 // Euclidean norm of all gradients; not finite if one of them is not.
 double GradientNorm(const std::vector<WeightSpan>& weights);
 

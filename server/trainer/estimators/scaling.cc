@@ -74,6 +74,14 @@ void FeatureScaling::Apply(const float* in, float* out) const {
   for (std::size_t i = 0; i < columns(); ++i) out[i] = std::asinh(out[i]);
 }
 
+void FeatureScaling::ApplyBoth(const float* in, float* out) const {
+  ApplyLinear(in, out);
+  for (std::size_t i = 0; i < columns(); ++i) {
+    out[2 * columns() + i] = std::clamp(out[i], -kCut, kCut);
+    out[i] = std::asinh(out[i]);
+  }
+}
+
 void FeatureScaling::ApplyLinear(const float* in, float* out) const {
   for (std::size_t i = 0; i < columns(); ++i) {
     const bool missing = !std::isfinite(in[i]);

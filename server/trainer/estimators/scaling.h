@@ -23,6 +23,10 @@ class FeatureScaling {
   std::size_t outputs() const { return 2 * columns(); }
   // in [columns], out [outputs].
   void Apply(const float* in, float* out) const;
+  // out [3 columns]: as Apply, then the standardised values cut to [-kCut, kCut], so that a linear
+  // dependence on x needs no undoing of asinh.
+  static constexpr float kCut = 8;
+  void ApplyBoth(const float* in, float* out) const;
   // As Apply without the compression: linear in the input, for distances.
   void ApplyLinear(const float* in, float* out) const;
 

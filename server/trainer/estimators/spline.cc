@@ -171,6 +171,66 @@ INFERON_INLINE float Backward(std::size_t count, const float* parameters, float 
   return static_cast<float>(grad_x);
 }
 
+// A line column's affine part; the rest of its parameters as those of a unit spline.
+struct LineParameters {
+  double raw_scale, log_scale, scale, shift;
+  float spline[3 * kMaxBins + 1];
+};
+
+INFERON_INLINE void SplitLine(std::size_t count, const float* parameters, LineParameters* out) {
+  std::copy(parameters, parameters + 3 * count + 1, out->spline);
+  out->raw_scale = out->spline[2 * count];
+  out->log_scale = kMaxLogScale * std::tanh(out->raw_scale / kMaxLogScale);
+  out->scale = std::exp(out->log_scale);
+  out->shift = out->spline[3 * count];
+  out->spline[2 * count] = 0;
+  out->spline[3 * count] = 0;
+}
+
+INFERON_INLINE bool InTail(double z) { return !(z > -kTail && z < kTail); }
+float ToUnit(double z) { return static_cast<float>((z + kTail) / (2 * kTail)); }
+double ToLine(double unit) { return 2 * kTail * unit - kTail; }
+
+INFERON_INLINE Point LineForward(std::size_t count, const float* parameters, float in) {
+  LineParameters line;
+  SplitLine(count, parameters, &line);
+  const double z = line.scale * in + line.shift;
+  if (InTail(z)) return {z, line.log_scale};
+  const Point point = Forward(count, line.spline, ToUnit(z));
+  return {ToLine(point.value), line.log_scale + point.log_slope};
+}
+
+INFERON_INLINE Point LineInverse(std::size_t count, const float* parameters, float in) {
+  LineParameters line;
+  SplitLine(count, parameters, &line);
+  Point point{in, 0};
+  if (!InTail(in)) {
+    point = Inverse(count, line.spline, ToUnit(in));
+    point.value = ToLine(point.value);
+  }
+  return {(point.value - line.shift) / line.scale, line.log_scale + point.log_slope};
+}
+
+INFERON_INLINE float LineBackward(std::size_t count, const float* parameters, float in,
+                                  double grad_y, double grad_log, float* grad_parameters) {
+  LineParameters line;
+  SplitLine(count, parameters, &line);
+  const double z = line.scale * in + line.shift;
+  double grad_z = grad_y;
+  if (InTail(z)) {
+    std::fill(grad_parameters, grad_parameters + 3 * count + 1, 0.0f);
+  } else {
+    grad_z =
+        Backward(count, line.spline, ToUnit(z), 2 * kTail * grad_y, grad_log, grad_parameters) /
+        (2 * kTail);
+  }
+  const double relative = line.log_scale / kMaxLogScale;  // tanh(raw / kMaxLogScale)
+  grad_parameters[2 * count] =
+      static_cast<float>((grad_z * line.scale * in + grad_log) * (1 - relative * relative));
+  grad_parameters[3 * count] = static_cast<float>(grad_z);
+  return static_cast<float>(grad_z * line.scale);
+}
+
 }  // namespace
 
 INFERON_VECTOR_CLONES
@@ -182,7 +242,8 @@ void CouplingForward(const CouplingShape& shape, std::size_t rows, const float* 
     double sum = 0;
     for (const std::uint32_t column : shape.moved) {
       const std::size_t at = row * shape.dimension + column;
-      const Point point = Forward(shape.bins, parameters, in[at]);
+      const Point point = shape.IsLine(column) ? LineForward(shape.bins, parameters, in[at])
+                                               : Forward(shape.bins, parameters, in[at]);
       out[at] = static_cast<float>(point.value);
       sum += point.log_slope;
       parameters += per_spline;
@@ -200,7 +261,8 @@ void CouplingInverse(const CouplingShape& shape, std::size_t rows, const float* 
     double sum = 0;
     for (const std::uint32_t column : shape.moved) {
       const std::size_t at = row * shape.dimension + column;
-      const Point point = Inverse(shape.bins, parameters, in[at]);
+      const Point point = shape.IsLine(column) ? LineInverse(shape.bins, parameters, in[at])
+                                               : Inverse(shape.bins, parameters, in[at]);
       out[at] = static_cast<float>(point.value);
       sum += point.log_slope;
       parameters += per_spline;
@@ -218,8 +280,11 @@ void CouplingBackward(const CouplingShape& shape, std::size_t rows, const float*
   for (std::size_t row = 0; row < rows; ++row) {
     for (const std::uint32_t column : shape.moved) {
       const std::size_t at = row * shape.dimension + column;
-      grad_in[at] = Backward(shape.bins, parameters, in[at], grad_out[at], grad_log_slope[row],
-                             grad_parameters);
+      grad_in[at] = shape.IsLine(column)
+                        ? LineBackward(shape.bins, parameters, in[at], grad_out[at],
+                                       grad_log_slope[row], grad_parameters)
+                        : Backward(shape.bins, parameters, in[at], grad_out[at],
+                                   grad_log_slope[row], grad_parameters);
       parameters += per_spline;
       grad_parameters += per_spline;
     }

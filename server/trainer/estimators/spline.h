@@ -1,9 +1,16 @@
-// Monotone rational-quadratic splines of the unit interval onto itself (Durkan, Bekasov, Murray,
-// Papamakarios, "Neural spline flows", NeurIPS 2019), applied to some columns of the rows of a
-// matrix: the arithmetic of one coupling layer and its derivative, without LibTorch.
+// Monotone rational-quadratic splines (Durkan, Bekasov, Murray, Papamakarios, "Neural spline
+// flows", NeurIPS 2019), applied to some columns of the rows of a matrix: the arithmetic of one
+// coupling layer and its derivative, without LibTorch.
 //
-// One spline has P = 3 * bins + 1 raw parameters: bins logits of widths, bins logits of heights and
-// bins + 1 raw slopes at the knots. Raw parameters of zero give the identity.
+// A unit column moves by a spline of the unit interval onto itself. It has P = 3 * bins + 1 raw
+// parameters: bins logits of widths, bins logits of heights and bins + 1 raw slopes at the knots.
+//
+// A line column moves by z = e^s x + b and then by a spline of [-kTail, kTail] onto itself, outside
+// of which z stays as it is; the slopes at both ends are 1. It has as many raw parameters: in the
+// places of the first and last slope stand the raw s and b, where s = kMaxLogScale tanh(raw /
+// kMaxLogScale).
+//
+// Raw parameters of zero give the identity.
 #pragma once
 
 #include <cstddef>
@@ -13,19 +20,23 @@
 namespace inferon::estimators {
 
 inline constexpr std::size_t kMaxBins = 64;
+inline constexpr double kTail = 4;
+inline constexpr double kMaxLogScale = 6;
 
 // Which columns of a row a coupling layer moves; the others are copied.
 struct CouplingShape {
-  std::size_t dimension = 0;         // Columns of a row.
-  std::size_t bins = 0;              // 1..kMaxBins.
-  std::vector<std::uint32_t> moved;  // Columns, ascending.
+  std::size_t dimension = 0;            // Columns of a row.
+  std::size_t bins = 0;                 // 1..kMaxBins.
+  std::vector<std::uint32_t> moved;     // Columns, ascending.
+  std::vector<std::uint8_t> line = {};  // By column: 1 where it is a line column; empty: none is.
+  bool IsLine(std::uint32_t column) const { return !line.empty() && line[column] != 0; }
   std::size_t SplineParameters() const { return 3 * bins + 1; }
   std::size_t RowParameters() const { return moved.size() * SplineParameters(); }
 };
 
-// Arrays are row-major: in, out [rows, dimension] in [0, 1], parameters [rows, RowParameters()],
-// log_slope [rows]. log_slope gets the sum of the log derivatives d out / d in of the moved
-// columns. Arguments outside [0, 1] are clamped first.
+// Arrays are row-major: in, out [rows, dimension], unit columns in [0, 1], parameters [rows,
+// RowParameters()], log_slope [rows]. log_slope gets the sum of the log derivatives d out / d in of
+// the moved columns. Arguments of unit columns outside [0, 1] are clamped first.
 void CouplingForward(const CouplingShape& shape, std::size_t rows, const float* in,
                      const float* parameters, float* out, float* log_slope);
 

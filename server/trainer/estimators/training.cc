@@ -51,6 +51,7 @@ class Training {
     }
     state_.weights = GatherValues(trainee_.Weights());
     state_.best_weights = state_.weights;
+    if (options_.ema_decay > 0) state_.mean_weights = state_.weights;
     state_.adam.first.assign(count, 0);
     state_.adam.second.assign(count, 0);
     state_.result.best_heldout_loss = std::numeric_limits<double>::infinity();
@@ -73,7 +74,10 @@ class Training {
       if (auto status = Update(loss, epoch, b); !status) return status;
       loss_sum += loss;
     }
+    state_.weights = GatherValues(trainee_.Weights());
+    if (options_.ema_decay > 0) ScatterValues(state_.mean_weights, trainee_.Weights());
     const double heldout = HeldoutLoss();
+    if (options_.ema_decay > 0) ScatterValues(state_.weights, trainee_.Weights());
     if (!std::isfinite(heldout)) return Diverged("held-out loss", epoch, batches_);
     const std::chrono::duration<double> spent = clock_.Now() - start;
     Finish(loss_sum / static_cast<double>(batches_), heldout, spent.count());
@@ -90,6 +94,12 @@ class Training {
     const double rate = LearningRate(options_.learning_rate, state_.adam.step,
                                      std::uint64_t{options_.max_epochs} * batches_);
     AdamStep(trainee_.Weights(), rate, options_.weight_decay, scale, &state_.adam);
+    if (options_.ema_decay > 0) {
+      // The start weights fade faster at first, so that a short training is not kept at its start.
+      const auto step = static_cast<double>(state_.adam.step);
+      AverageValues(trainee_.Weights(), std::min(options_.ema_decay, (1 + step) / (10 + step)),
+                    &state_.mean_weights);
+    }
     return {};
   }
 
@@ -108,11 +118,10 @@ class Training {
     result.epochs += 1;
     result.training_loss.push_back(training_loss);
     result.heldout_loss.push_back(heldout_loss);
-    state_.weights = GatherValues(trainee_.Weights());
     state_.epochs_since_best += 1;
     if (heldout_loss < result.best_heldout_loss) {
       result.best_heldout_loss = heldout_loss;
-      state_.best_weights = state_.weights;
+      state_.best_weights = options_.ema_decay > 0 ? state_.mean_weights : state_.weights;
       state_.epochs_since_best = 0;
     }
     state_.finished =
@@ -182,6 +191,9 @@ Status CheckTrainingOptions(const TrainingOptions& options, std::size_t rows) {
   if (!(options.heldout_share > 0 && options.heldout_share < 1)) {
     return refuse("heldout_share is not in (0, 1)", "the default is 0.1");
   }
+  if (!(options.ema_decay >= 0 && options.ema_decay < 1)) {
+    return refuse("ema_decay is not in [0, 1)", "0 switches it off");
+  }
   if (options.threads < 1 || options.threads > 1024) {
     return refuse("threads is " + std::to_string(options.threads), "set it to 1..1024");
   }
@@ -190,18 +202,19 @@ Status CheckTrainingOptions(const TrainingOptions& options, std::size_t rows) {
 
 std::string DescribeTraining(const TrainingOptions& options, const std::string& architecture,
                              const std::string& data) {
-  return nlohmann::json{{"architecture", architecture},
-                        {"data", data},
-                        {"max_epochs", options.max_epochs},
-                        {"patience", options.patience},
-                        {"batch_size", options.batch_size},
-                        {"learning_rate", options.learning_rate},
-                        {"weight_decay", options.weight_decay},
-                        {"gradient_clip", options.gradient_clip},
-                        {"heldout_share", options.heldout_share},
-                        {"seed", options.seed},
-                        {"threads", options.threads}}
-      .dump();
+  nlohmann::json json{{"architecture", architecture},
+                      {"data", data},
+                      {"max_epochs", options.max_epochs},
+                      {"patience", options.patience},
+                      {"batch_size", options.batch_size},
+                      {"learning_rate", options.learning_rate},
+                      {"weight_decay", options.weight_decay},
+                      {"gradient_clip", options.gradient_clip},
+                      {"heldout_share", options.heldout_share},
+                      {"seed", options.seed},
+                      {"threads", options.threads}};
+  if (options.ema_decay > 0) json["ema_decay"] = options.ema_decay;
+  return json.dump();
 }
 
 Status Train(Trainee& trainee, const RowSplit& split, const TrainingOptions& options,

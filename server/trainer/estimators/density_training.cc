@@ -1,0 +1,142 @@
+// Training of the conditional density, one flow or several.
+#include <ATen/ops/sum.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "common/base/clock.h"
+#include "server/trainer/estimators/backend.h"
+#include "server/trainer/estimators/draws.h"
+#include "server/trainer/estimators/ensemble.h"
+#include "server/trainer/estimators/flow_estimator.h"
+#include "server/trainer/estimators/pairs.h"
+#include "server/trainer/estimators/training.h"
+
+namespace inferon::estimators {
+namespace {
+
+constexpr std::size_t kTraceRows = 64;  // As many traces through the convolutions as fit the cache.
+constexpr std::size_t kScalingRows = 100'000;  // At most, of features.
+constexpr std::size_t kScalingTraces = 4'000;  // At most, of traces.
+constexpr std::size_t kOutlierRows = 20'000;   // At most.
+constexpr std::uint64_t kHeldoutEpoch = 0xFFFFFFFFu;
+
+std::int64_t Signed(std::size_t n) { return static_cast<std::int64_t>(n); }
+
+// Joins network and data for the training loop.
+class FlowTrainee : public Trainee {
+ public:
+  FlowTrainee(DensityNetwork& network, const PairData& data, std::uint64_t seed)
+      : network_(network),
+        data_(data),
+        key_(StreamKey(seed, "dequantise")),
+        most_(network.options().input == InputNetwork::kSummary ? kTraceRows : kTile) {}
+
+  const std::vector<WeightSpan>& Weights() override { return network_.store().Spans(); }
+
+  double Step(std::span<const std::uint32_t> rows, std::uint32_t epoch) override {
+    network_.store().ZeroGradients();
+    const double scale = -1.0 / static_cast<double>(rows.size());
+    double total = 0;
+    for (std::size_t at = 0; at < rows.size(); at += most_) {
+      const auto part = rows.subspan(at, std::min(most_, rows.size() - at));
+      const at::Tensor loss = LogDensity(part, epoch).sum() * scale;
+      loss.backward();
+      total += loss.item<double>();
+    }
+    return total;
+  }
+
+  double HeldoutLoss(std::span<const std::uint32_t> rows) override {
+    const c10::InferenceMode inference;
+    return -LogDensity(rows, kHeldoutEpoch).sum().item<double>();
+  }
+
+ private:
+  at::Tensor LogDensity(std::span<const std::uint32_t> rows, std::uint64_t epoch) {
+    raw_.resize(rows.size() * data_.x.columns);
+    data_.x.fill(rows, raw_.data());
+    const std::size_t d = network_.options().dimension;
+    const at::Tensor theta = EmptyTensor({Signed(rows.size()), Signed(d)});
+    FillTheta(data_, d, rows, key_, epoch, MutableData(theta));
+    const at::Tensor context = network_.Context(network_.Scale(raw_.data(), rows.size()));
+    return network_.flow().LogDensity(theta, context);
+  }
+
+  DensityNetwork& network_;
+  const PairData& data_;
+  const PhiloxKey key_;
+  const std::size_t most_;  // Rows whose gradient is computed at once.
+  std::vector<float> raw_;
+};
+
+void FitOutliers(const RowSource& x, std::span<const std::uint32_t> training,
+                 DensityNetwork* network) {
+  const c10::InferenceMode inference;
+  const std::size_t count = std::min(kOutlierRows, training.size());
+  std::vector<float> rows;
+  for (std::size_t at = 0; at < count; at += kTile) {
+    const std::size_t n = std::min(kTile, count - at);
+    const std::vector<float> raw = FirstRows(x, training.subspan(at, n), n);
+    const std::vector<float> part = network->OutlierRows(raw.data(), n);
+    rows.insert(rows.end(), part.begin(), part.end());
+  }
+  network->FitOutliers({rows.data(), count, network->OutlierColumns()});
+}
+
+// One flow on the given rows. The seed of its start weights and shuffles is training.seed.
+Result<std::unique_ptr<StoredEstimator>> TrainFlow(const FlowOptions& options, const PairData& data,
+                                                   const RowSplit& split,
+                                                   const TrainingOptions& training,
+                                                   TrainingResult* result) {
+  auto network = std::make_unique<DensityNetwork>(
+      FlowArchitecture{options,
+                       CouplingMasks(options.dimension, options.transforms, training.seed)},
+      training.seed);
+  {
+    const std::size_t most =
+        options.input == InputNetwork::kSummary ? kScalingTraces : kScalingRows;
+    const std::vector<float> rows = FirstRows(data.x, split.training, most);
+    network->FitScaling({rows.data(), rows.size() / data.x.columns, data.x.columns});
+  }
+  FlowTrainee trainee(*network, data, training.seed);
+  const std::string description =
+      DescribeTraining(training, network->Architecture(), DescribePairs(data));
+  const Status status = Train(trainee, split, training, description, SystemClock(), result);
+  if (!status) return tl::unexpected(status.error());
+  FitOutliers(data.x, split.training, network.get());
+  return MakeFlowEstimator(std::move(network));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<DensityEstimator>> TrainDensityEstimator(const FlowOptions& options,
+                                                                const PairData& data,
+                                                                const TrainingOptions& training,
+                                                                TrainingResult* result) {
+  Status status = CheckFlowOptions(options);
+  if (status) status = CheckTrainingOptions(training, data.x.rows);
+  if (status) status = CheckPairs(options, data);
+  if (status && options.input == InputNetwork::kSummary) status = CheckTraces(data.x);
+  if (!status) return tl::unexpected(status.error());
+
+  const ComputeScope scope(training.threads);
+  const RowSplit split = SplitRows(data.x.rows, training);
+  FlowOptions one = options;
+  one.members = 1;
+  std::vector<std::unique_ptr<StoredEstimator>> members;
+  TrainingResult total;
+  for (std::uint32_t m = 0; m < options.members; ++m) {
+    TrainingResult part;
+    auto member =
+        TrainFlow(one, data, split, MemberTraining(training, m, options.members, total), &part);
+    if (!member) return tl::unexpected(member.error());
+    AppendMember(part, &total);
+    members.push_back(std::move(*member));
+  }
+  if (result != nullptr) *result = total;
+  if (members.size() == 1) return std::move(members.front());
+  return MakeEnsemble(std::move(members));
+}
+
+}  // namespace inferon::estimators

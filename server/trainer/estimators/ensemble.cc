@@ -1,0 +1,207 @@
+#include "server/trainer/estimators/ensemble.h"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "common/base/check.h"
+#include "server/trainer/estimators/draws.h"
+
+namespace inferon::estimators {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr const char* kKind = "ensemble";
+constexpr int kSchema = 1;
+
+std::string Prefix(std::size_t member) { return "member" + std::to_string(member) + "."; }
+
+// log of the mean of exp(values), for each row of the members' columns.
+std::vector<double> LogMean(const std::vector<std::vector<double>>& members) {
+  std::vector<double> mean(members.front().size());
+  for (std::size_t i = 0; i < mean.size(); ++i) {
+    double largest = members.front()[i];
+    for (const auto& values : members) largest = std::max(largest, values[i]);
+    double sum = 0;
+    for (const auto& values : members) sum += std::exp(values[i] - largest);
+    mean[i] = std::isfinite(largest) ? largest + std::log(sum / static_cast<double>(members.size()))
+                                     : largest;
+  }
+  return mean;
+}
+
+// Draws are dealt out in blocks: a block has a tile of each member, in an order that the seed
+// shuffles, so that any draws of a sequence are as good as any others.
+class Ensemble : public StoredEstimator {
+ public:
+  explicit Ensemble(std::vector<std::unique_ptr<StoredEstimator>> members)
+      : members_(std::move(members)) {
+    INFERON_CHECK(members_.size() > 1);
+  }
+
+  std::size_t dimension() const override { return members_.front()->dimension(); }
+  std::size_t input_columns() const override { return members_.front()->input_columns(); }
+  std::size_t weight_count() const override {
+    std::size_t count = 0;
+    for (const auto& member : members_) count += member->weight_count();
+    return count;
+  }
+
+  std::vector<float> Sample(std::span<const float> x, std::size_t count, std::uint64_t seed,
+                            std::uint64_t first_draw,
+                            std::vector<double>* log_density) const override {
+    const std::size_t d = dimension();
+    const std::size_t block_size = kTile * members_.size();
+    std::vector<float> draws;
+    draws.reserve(count * d);
+    const std::uint64_t end = first_draw + count;
+    for (std::uint64_t block = first_draw / block_size; block * block_size < end && count > 0;
+         ++block) {
+      const std::vector<float> all = Block(x, seed, block);
+      const std::uint64_t from = std::max(first_draw, block * block_size) - block * block_size;
+      const std::uint64_t to = std::min(end, (block + 1) * block_size) - block * block_size;
+      draws.insert(draws.end(), all.begin() + static_cast<std::ptrdiff_t>(from * d),
+                   all.begin() + static_cast<std::ptrdiff_t>(to * d));
+    }
+    if (log_density != nullptr) *log_density = LogDensity(x, {draws.data(), count, d});
+    return draws;
+  }
+
+  std::vector<double> LogDensity(std::span<const float> x, MatrixView theta) const override {
+    std::vector<std::vector<double>> values;
+    for (const auto& member : members_) values.push_back(member->LogDensity(x, theta));
+    return LogMean(values);
+  }
+
+  std::vector<double> LogDensityPairs(const RowSource& x, MatrixView theta) const override {
+    std::vector<std::vector<double>> values;
+    for (const auto& member : members_) values.push_back(member->LogDensityPairs(x, theta));
+    return LogMean(values);
+  }
+
+  double OutlierScore(std::span<const float> x) const override {
+    return members_.front()->OutlierScore(x);
+  }
+
+  std::string Architecture() const override {
+    Json parts = Json::array();
+    for (const auto& member : members_) parts.push_back(Json::parse(member->Architecture()));
+    return Json{{"schema", kSchema}, {"kind", kKind}, {"members", parts}}.dump();
+  }
+
+  void Put(TensorFile* file) const override {
+    for (std::size_t m = 0; m < members_.size(); ++m) {
+      TensorFile part;
+      members_[m]->Put(&part);
+      for (auto& [name, tensor] : part.tensors) file->tensors[Prefix(m) + name] = std::move(tensor);
+    }
+  }
+
+ private:
+  std::vector<float> Block(std::span<const float> x, std::uint64_t seed,
+                           std::uint64_t block) const {
+    const std::size_t d = dimension();
+    const std::size_t size = kTile * members_.size();
+    const auto order =
+        Permutation(StreamKey(seed, "ensemble"), block, static_cast<std::uint32_t>(size));
+    std::vector<float> all(size * d);
+    for (std::size_t m = 0; m < members_.size(); ++m) {
+      const std::vector<float> own = members_[m]->Sample(x, kTile, seed, block * kTile, nullptr);
+      for (std::size_t i = 0; i < kTile; ++i) {
+        std::copy_n(own.data() + i * d, d, all.data() + order[m * kTile + i] * d);
+      }
+    }
+    return all;
+  }
+
+  const std::vector<std::unique_ptr<StoredEstimator>> members_;
+};
+
+tl::unexpected<Error> Damaged(const std::string& what) {
+  return Fail(ErrorCode::kDataLoss, "the estimator's architecture is damaged: " + what,
+              "restore model.json from a copy or train the model again");
+}
+
+Result<std::unique_ptr<DensityEstimator>> LoadEnsemble(const Json& json, const TensorFile& file) {
+  if (json.at("schema").get<int>() > kSchema) {
+    return Fail(ErrorCode::kFailedPrecondition,
+                "the model was made by a later version of Inferon (a newer kind of ensemble)",
+                "use a version at least as new as the one that trained the model");
+  }
+  const Json& parts = json.at("members");
+  if (!parts.is_array() || parts.size() < 2 || parts.size() > kMaxMembers) {
+    return Damaged("its members are not 2 to " + std::to_string(kMaxMembers));
+  }
+  std::vector<std::unique_ptr<StoredEstimator>> members;
+  for (std::size_t m = 0; m < parts.size(); ++m) {
+    TensorFile part;
+    const std::string prefix = Prefix(m);
+    for (auto at = file.tensors.lower_bound(prefix);
+         at != file.tensors.end() && at->first.starts_with(prefix); ++at) {
+      part.tensors[at->first.substr(prefix.size())] = at->second;
+    }
+    auto member = LoadFlow(parts[m].dump(), part);
+    if (!member) return tl::unexpected(member.error());
+    if (m > 0 && ((*member)->dimension() != members[0]->dimension() ||
+                  (*member)->input_columns() != members[0]->input_columns())) {
+      return Damaged("its members differ in shape");
+    }
+    members.push_back(std::move(*member));
+  }
+  return MakeEnsemble(std::move(members));
+}
+
+}  // namespace
+
+std::unique_ptr<StoredEstimator> MakeEnsemble(
+    std::vector<std::unique_ptr<StoredEstimator>> members) {
+  return std::make_unique<Ensemble>(std::move(members));
+}
+
+TrainingOptions MemberTraining(const TrainingOptions& whole, std::uint32_t member,
+                               std::uint32_t members, const TrainingResult& done) {
+  TrainingOptions own = whole;
+  if (member > 0) {
+    const PhiloxKey key = StreamKey(whole.seed, "member" + std::to_string(member));
+    own.seed = std::uint64_t{key[0]} << 32 | key[1];
+    if (!whole.checkpoint.empty()) own.checkpoint += ".member" + std::to_string(member);
+  }
+  if (members > 1 && whole.progress) {
+    own.progress = [report = whole.progress, before = done.epochs, member, members,
+                    each = whole.max_epochs](TrainingProgress p) {
+      p.epoch += before;
+      p.max_epochs = before + (members - member) * each;
+      report(p);
+    };
+  }
+  return own;
+}
+
+void AppendMember(const TrainingResult& part, TrainingResult* total) {
+  const double before = total->members * total->best_heldout_loss;
+  total->members += 1;
+  total->best_heldout_loss = (before + part.best_heldout_loss) / total->members;
+  total->epochs += part.epochs;
+  total->training_loss.insert(total->training_loss.end(), part.training_loss.begin(),
+                              part.training_loss.end());
+  total->heldout_loss.insert(total->heldout_loss.end(), part.heldout_loss.begin(),
+                             part.heldout_loss.end());
+}
+
+Result<std::unique_ptr<DensityEstimator>> LoadDensityEstimator(
+    const std::string& architecture_json, const std::filesystem::path& weights) {
+  auto file = ReadTensors(weights);
+  if (!file) return tl::unexpected(file.error());
+  const Json json = Json::parse(architecture_json, nullptr, false);
+  try {
+    if (json.is_object() && json.value("kind", "") == kKind) return LoadEnsemble(json, *file);
+  } catch (const Json::exception& e) {
+    return Damaged(e.what());
+  }
+  auto flow = LoadFlow(architecture_json, *file);
+  if (!flow) return tl::unexpected(flow.error());
+  return std::move(*flow);
+}
+
+}  // namespace inferon::estimators

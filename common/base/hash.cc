@@ -43,9 +43,9 @@ std::string Sha256Hex(std::string_view bytes) {
   return hash.Hex();
 }
 
-std::uint32_t Crc32(std::string_view bytes) {
+std::uint32_t Crc32(std::string_view bytes, std::uint32_t before) {
   return static_cast<std::uint32_t>(
-      crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
+      crc32_z(before, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
 }
 
 }  // namespace inferon

@@ -28,6 +28,7 @@ class Sha256 {
 std::string Sha256Hex(std::string_view bytes);
 
 // CRC-32 (IEEE 802.3).
-std::uint32_t Crc32(std::string_view bytes);
+// `before` is that of the bytes before them, to go on with.
+std::uint32_t Crc32(std::string_view bytes, std::uint32_t before = 0);
 
 }  // namespace inferon

@@ -1,10 +1,10 @@
-#include "client/library/npy.h"
+#include "common/tables/npy_writer.h"
 
 #include <fmt/format.h>
 
 #include <utility>
 
-namespace inferon::client {
+namespace inferon {
 namespace {
 
 // Magic, version, header length and header; the data begins at a multiple of 64 (format
@@ -47,4 +47,4 @@ std::string NpyWriter::Header() const {
   return header + text + "\n";
 }
 
-}  // namespace inferon::client
+}  // namespace inferon

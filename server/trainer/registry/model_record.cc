@@ -39,20 +39,37 @@ ClassifierRecord ClassifierFrom(const json& j) {
   return record;
 }
 
-ModelRecord RecordFrom(const json& j) {
-  ModelRecord record;
+json EstimatorJson(const ModelRecord& record) {
+  return {{"architecture", json::parse(record.architecture)},
+          {"weights", {{"file", "weights.safetensors"}, {"sha256", record.weights_sha256}}},
+          {"weight_count", record.weight_count}};
+}
+
+json TrainingJson(const ModelRecord& record) {
+  return {{"pairs", record.training_count},
+          {"dataset_sha256", record.dataset_sha256},
+          {"epochs", record.epochs},
+          {"heldout_log_density", record.heldout_log_density},
+          {"seed", record.seed}};
+}
+
+json SimulatorJson(const SimulatorRecord& simulator) {
+  return {{"dataset", simulator.data_set},
+          {"prior", json::parse(PriorJson(simulator.prior))},
+          {"maps", json::parse(simulator.maps)},
+          {"columns", simulator.columns},
+          {"traces", simulator.traces},
+          {"settings", json::parse(simulator.settings)},
+          {"heldout_share", simulator.heldout_share}};
+}
+
+// What every model has.
+void ReadCommon(const json& j, ModelRecord& record) {
   j.at("id").get_to(record.id);
   j.at("input").get_to(record.input);
-  j.at("study").get_to(record.study);
   record.create_time =
       WallTime(std::chrono::microseconds(j.at("create_time_us").get<std::int64_t>()));
   j.at("parameters").get_to(record.parameters);
-  j.at("profile").at("name").get_to(record.profile);
-  j.at("profile").at("sha256").get_to(record.profile_sha256);
-  j.at("profile").at("toml").get_to(record.profile_toml);
-  record.protocol = ProtocolFromJson(j.at("protocol"));
-  record.device = DeviceFromJson(j.at("device"));
-  j.at("substrate").get_to(record.substrate);
   record.architecture = j.at("estimator").at("architecture").dump();
   j.at("estimator").at("weights").at("sha256").get_to(record.weights_sha256);
   j.at("estimator").at("weight_count").get_to(record.weight_count);
@@ -62,51 +79,81 @@ ModelRecord RecordFrom(const json& j) {
   training.at("epochs").get_to(record.epochs);
   training.at("heldout_log_density").get_to(record.heldout_log_density);
   training.at("seed").get_to(record.seed);
+}
+
+ModelRecord StudyRecordFrom(const json& j) {
+  ModelRecord record;
+  ReadCommon(j, record);
+  j.at("study").get_to(record.study);
+  j.at("profile").at("name").get_to(record.profile);
+  j.at("profile").at("sha256").get_to(record.profile_sha256);
+  j.at("profile").at("toml").get_to(record.profile_toml);
+  record.protocol = ProtocolFromJson(j.at("protocol"));
+  record.device = DeviceFromJson(j.at("device"));
+  j.at("substrate").get_to(record.substrate);
   record.classifier = ClassifierFrom(j.at("classifier"));
+  return record;
+}
+
+Result<ModelRecord> SimulatorRecordFrom(const json& j) {
+  ModelRecord record;
+  ReadCommon(j, record);
+  const json& s = j.at("simulator");
+  auto prior = ParsePrior(s.at("prior").dump());
+  if (!prior) {
+    return Fail(ErrorCode::kDataLoss,
+                fmt::format("model.json is damaged: {}", prior.error().message),
+                "Restore the model's folder or train it again");
+  }
+  record.simulator = SimulatorRecord{
+      s.at("dataset").get<std::string>(),   std::move(*prior),          s.at("maps").dump(),
+      s.at("columns").get<std::uint64_t>(), s.at("traces").get<bool>(), s.at("settings").dump(),
+      s.at("heldout_share").get<double>()};
   return record;
 }
 
 }  // namespace
 
 std::string ModelJson(const ModelRecord& record) {
-  const json j = {
-      {"schema", kModelSchema},
-      {"id", record.id},
-      {"input", record.input},
-      {"study", record.study},
-      {"create_time_us", Microseconds(record.create_time)},
-      {"parameters", record.parameters},
-      {"prior", {{"kind", "uniform_codes_where_classifier_accepts"}, {"codes", {0, kMaxCode}}}},
-      {"profile",
-       {{"name", record.profile},
-        {"sha256", record.profile_sha256},
-        {"toml", record.profile_toml}}},
-      {"protocol", ToJson(record.protocol)},
-      {"device", ToJson(record.device)},
-      {"substrate", record.substrate},
-      {"estimator",
-       {{"architecture", json::parse(record.architecture)},
-        {"weights", {{"file", "weights.safetensors"}, {"sha256", record.weights_sha256}}},
-        {"weight_count", record.weight_count}}},
-      {"training",
-       {{"pairs", record.training_count},
-        {"dataset_sha256", record.dataset_sha256},
-        {"epochs", record.epochs},
-        {"heldout_log_density", record.heldout_log_density},
-        {"seed", record.seed}}},
-      {"classifier", ClassifierJson(record.classifier)}};
+  json j = {{"schema", record.simulator ? kModelSchema : 1},
+            {"id", record.id},
+            {"input", record.input},
+            {"create_time_us", Microseconds(record.create_time)},
+            {"parameters", record.parameters},
+            {"estimator", EstimatorJson(record)},
+            {"training", TrainingJson(record)}};
+  if (record.simulator) {
+    j["simulator"] = SimulatorJson(*record.simulator);
+    return j.dump(1) + "\n";
+  }
+  j["study"] = record.study;
+  j["prior"] = {{"kind", "uniform_codes_where_classifier_accepts"}, {"codes", {0, kMaxCode}}};
+  j["profile"] = {
+      {"name", record.profile}, {"sha256", record.profile_sha256}, {"toml", record.profile_toml}};
+  j["protocol"] = ToJson(record.protocol);
+  j["device"] = ToJson(record.device);
+  j["substrate"] = record.substrate;
+  j["classifier"] = ClassifierJson(record.classifier);
   return j.dump(1) + "\n";
 }
 
 Result<ModelRecord> ModelFromJson(const std::string& text) {
   const json j = json::parse(text, nullptr, false);
-  if (!j.is_object() || j.value("schema", json()) != json(kModelSchema)) {
-    return Fail(ErrorCode::kDataLoss,
-                fmt::format("model.json is damaged or not of schema version {}", kModelSchema),
+  const json schema = j.is_object() ? j.value("schema", json()) : json();
+  if (schema.is_number_integer() && schema.get<std::int64_t>() > kModelSchema) {
+    return Fail(ErrorCode::kFailedPrecondition,
+                fmt::format("the model was made by a later version of Inferon (schema {}, this "
+                            "version knows {})",
+                            schema.get<std::int64_t>(), kModelSchema),
+                "Use a version at least as new as the one that trained the model");
+  }
+  if (schema != json(1) && schema != json(kModelSchema)) {
+    return Fail(ErrorCode::kDataLoss, "model.json is damaged: it names no schema",
                 "Restore the model's folder or train it again");
   }
   try {
-    return RecordFrom(j);
+    if (schema == json(kModelSchema)) return SimulatorRecordFrom(j);
+    return StudyRecordFrom(j);
   } catch (const json::exception& e) {
     return Fail(ErrorCode::kDataLoss, fmt::format("model.json is damaged: {}", e.what()),
                 "Restore the model's folder or train it again");

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include "common/base/result.h"
 #include "common/neuron/device.h"
 #include "common/neuron/protocol.h"
+#include "common/priors/prior.h"
 
 namespace inferon::trainer {
 
@@ -25,10 +27,22 @@ struct ClassifierRecord {
   std::uint32_t max_spikes = 70;
 };
 
+// What a model of a data set has in place of profile, protocol, device and classifier.
+struct SimulatorRecord {
+  std::string data_set;  // Id.
+  Prior prior;
+  std::string maps;           // JSON text of the parameter maps.
+  std::uint64_t columns = 0;  // Of x.
+  bool traces = false;
+  std::string settings;        // JSON text: estimator and its settings.
+  double heldout_share = 0.1;  // Of the rows, held out of the training.
+};
+
 struct ModelRecord {
   std::string id;     // [a-z0-9][a-z0-9-]{0,62}
   std::string input;  // "features" or "summary".
-  std::string study;  // Id of the study that made it.
+  std::string study;  // Id of the study that made it; empty for a model of a data set.
+  std::optional<SimulatorRecord> simulator;  // Set for a model of a data set.
   WallTime create_time;
   std::vector<std::string> parameters;
   std::string profile;  // Name.
@@ -43,14 +57,14 @@ struct ModelRecord {
   std::uint64_t training_count = 0;
   std::string dataset_sha256;
   std::uint32_t epochs = 0;
-  double heldout_log_density = 0;  // nats over the unit box.
+  double heldout_log_density = 0;  // nats over the unit box; data set: own units.
   std::uint64_t seed = 0;
   ClassifierRecord classifier;
 };
 
-inline constexpr int kModelSchema = 1;
+inline constexpr int kModelSchema = 2;  // 1: models of studies; 2: also models of data sets.
 std::string ModelJson(const ModelRecord& record);
-// kDataLoss where the text is damaged or of another schema version.
+// kDataLoss where the text is damaged; kFailedPrecondition where it is of a later version.
 Result<ModelRecord> ModelFromJson(const std::string& text);
 
 }  // namespace inferon::trainer

@@ -21,6 +21,30 @@ std::string FileHash(const std::filesystem::path& path) {
   return content ? Sha256Hex(*content) : std::string();
 }
 
+Status CheckFile(const std::filesystem::path& path, const std::string& sha256,
+                 const ModelRecord& record) {
+  if (FileHash(path) == sha256) return {};
+  return Fail(ErrorCode::kDataLoss,
+              fmt::format("{} of model {} is not the file that model.json names",
+                          path.filename().string(), record.id),
+              "Restore the model's folder or train it again");
+}
+
+tl::unexpected<Error> WrongKind(const ModelRecord& record) {
+  if (record.simulator) {
+    return Fail(ErrorCode::kFailedPrecondition,
+                fmt::format("model {} was trained on the data set {}: it answers about rows of "
+                            "numbers, not recordings",
+                            record.id, record.simulator->data_set),
+                fmt::format("Give an observation of {} numbers", record.simulator->columns));
+  }
+  return Fail(ErrorCode::kFailedPrecondition,
+              fmt::format("model {} is of the study {}: it answers about recordings, not rows of "
+                          "numbers",
+                          record.id, record.study),
+              "Give a recording or an experiment of a job, or another model");
+}
+
 }  // namespace
 
 Registry::Registry(std::filesystem::path folder, EstimatorFactory& factory, std::size_t capacity)
@@ -71,24 +95,39 @@ Result<ModelRecord> Registry::Get(const std::string& id) const {
 }
 
 Result<std::shared_ptr<const LoadedModel>> Registry::Load(const std::string& id) {
+  return LoadKind(id, /*simulator=*/false);
+}
+
+Result<std::shared_ptr<const LoadedModel>> Registry::LoadSimulator(const std::string& id) {
+  return LoadKind(id, /*simulator=*/true);
+}
+
+Result<std::shared_ptr<const LoadedModel>> Registry::LoadKind(const std::string& id,
+                                                              bool simulator) {
   std::string wanted = id;
   if (wanted.empty()) {
     const std::vector<ModelRecord> all = List();
-    if (all.empty()) {
+    const auto newest = std::find_if(all.begin(), all.end(), [&](const ModelRecord& record) {
+      return record.simulator.has_value() == simulator;
+    });
+    if (newest == all.end()) {
       return Fail(ErrorCode::kFailedPrecondition, "there is no model yet",
-                  "Run a study first with `inferon study run`");
+                  simulator ? "Train one with 'model train'"
+                            : "Run a study first with `inferon study run`");
     }
-    wanted = all.front().id;
+    wanted = newest->id;
   }
   const std::lock_guard lock(mu_);  // Two queries never load one model twice.
   const auto found = std::find_if(recent_.begin(), recent_.end(),
                                   [&](const auto& model) { return model->record.id == wanted; });
   if (found != recent_.end()) {
+    if ((*found)->record.simulator.has_value() != simulator) return WrongKind((*found)->record);
     recent_.splice(recent_.begin(), recent_, found);
     return recent_.front();
   }
   Result<ModelRecord> record = Get(wanted);
   if (!record) return tl::unexpected(record.error());
+  if (record->simulator.has_value() != simulator) return WrongKind(*record);
   auto model = ReadFromDisk(*record);
   if (!model) return tl::unexpected(model.error());
   recent_.push_front(*model);
@@ -97,34 +136,41 @@ Result<std::shared_ptr<const LoadedModel>> Registry::Load(const std::string& id)
 }
 
 Result<std::shared_ptr<const LoadedModel>> Registry::ReadFromDisk(const ModelRecord& record) {
-  const std::filesystem::path folder = folder_ / record.id;
-  for (const auto& [file, expected] :
-       {std::pair(kWeightsFile, record.weights_sha256),
-        std::pair(kClassifierFile, record.classifier.weights_sha256)}) {
-    if (FileHash(folder / file) != expected) {
-      return Fail(
-          ErrorCode::kDataLoss,
-          fmt::format("{} of model {} is not the file that model.json names", file, record.id),
-          "Restore the model's folder or train it again");
-    }
+  const std::filesystem::path weights = folder_ / record.id / kWeightsFile;
+  if (Status ok = CheckFile(weights, record.weights_sha256, record); !ok) {
+    return tl::unexpected(ok.error());
   }
-  auto estimator = factory_.LoadDensityEstimator(record.architecture, folder / kWeightsFile);
+  auto estimator = factory_.LoadDensityEstimator(record.architecture, weights);
   if (!estimator) return tl::unexpected(estimator.error());
-  auto classifier =
-      factory_.LoadClassifier(record.classifier.architecture, folder / kClassifierFile);
-  if (!classifier) return tl::unexpected(classifier.error());
   auto model = std::make_shared<LoadedModel>();
   model->record = record;
   model->estimator = std::move(*estimator);
-  model->classifier = std::move(*classifier);
-  if (model->estimator->dimension() != model->dimension() ||
-      model->classifier->dimension() != model->dimension()) {
+  if (record.simulator) {
+    auto space = ThetaSpace::Load(record.simulator->prior, record.simulator->maps);
+    if (!space) return tl::unexpected(space.error());
+    model->space = std::move(*space);
+  } else if (Status ok = ReadClassifier(record, model.get()); !ok) {
+    return tl::unexpected(ok.error());
+  }
+  const bool fits = model->estimator->dimension() == model->dimension() &&
+                    (!model->classifier || model->classifier->dimension() == model->dimension()) &&
+                    (!model->space || model->space->dimension() == model->dimension());
+  if (!fits) {
     return Fail(
         ErrorCode::kDataLoss,
         fmt::format("the weights of model {} are for another number of parameters", record.id),
         "Restore the model's folder or train it again");
   }
   return model;
+}
+
+Status Registry::ReadClassifier(const ModelRecord& record, LoadedModel* model) {
+  const std::filesystem::path weights = folder_ / record.id / kClassifierFile;
+  if (Status ok = CheckFile(weights, record.classifier.weights_sha256, record); !ok) return ok;
+  auto classifier = factory_.LoadClassifier(record.classifier.architecture, weights);
+  if (!classifier) return tl::unexpected(classifier.error());
+  model->classifier = std::move(*classifier);
+  return {};
 }
 
 void Registry::Add(ModelRecord record, const estimators::DensityEstimator& estimator,
@@ -136,10 +182,12 @@ void Registry::Add(ModelRecord record, const estimators::DensityEstimator& estim
   record.architecture = estimator.Save(staging / kWeightsFile);
   record.weight_count = estimator.weight_count();
   record.weights_sha256 = FileHash(staging / kWeightsFile);
-  std::filesystem::copy_file(classifier_weights, staging / kClassifierFile);
-  record.classifier.weights_sha256 = FileHash(staging / kClassifierFile);
   SyncPath(staging / kWeightsFile);
-  SyncPath(staging / kClassifierFile);
+  if (!classifier_weights.empty()) {
+    std::filesystem::copy_file(classifier_weights, staging / kClassifierFile);
+    record.classifier.weights_sha256 = FileHash(staging / kClassifierFile);
+    SyncPath(staging / kClassifierFile);
+  }
   WriteFileAtomically(staging / kRecordFile, ModelJson(record));
   std::filesystem::remove_all(folder_ /
                               record.id);  // What is there without model.json is no model.

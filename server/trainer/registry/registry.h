@@ -8,10 +8,12 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "common/base/result.h"
+#include "server/trainer/engine/theta_space.h"
 #include "server/trainer/estimator_factory.h"
 #include "server/trainer/registry/model_record.h"
 #include "server/trainer/registry/support.h"
@@ -22,7 +24,8 @@ namespace inferon::trainer {
 struct LoadedModel {
   ModelRecord record;
   std::unique_ptr<estimators::DensityEstimator> estimator;
-  std::unique_ptr<estimators::Classifier> classifier;
+  std::unique_ptr<estimators::Classifier> classifier;  // Of a study's model, else null.
+  std::optional<ThetaSpace> space;                     // Of a data set's model.
 
   Support PriorSupport() const { return {*classifier, record.classifier.threshold}; }
   std::size_t dimension() const { return record.parameters.size(); }
@@ -40,17 +43,22 @@ class Registry {
   std::vector<ModelRecord> List() const;
   // kNotFound where there is none.
   Result<ModelRecord> Get(const std::string& id) const;
-  // Loads a model (the newest where id is empty), or takes it from memory: a query may still hold
-  // it when it makes room for another, hence the shared pointer. kFailedPrecondition without any
-  // model; kDataLoss where a file is not the one of model.json.
+  // Loads a study's model (the newest where id is empty), or takes it from memory: a query may
+  // still hold it when it makes room for another, hence the shared pointer. kFailedPrecondition
+  // without any model or for a model of a data set; kDataLoss where a file is not the one of
+  // model.json.
   Result<std::shared_ptr<const LoadedModel>> Load(const std::string& id);
+  // The same for a model of a data set.
+  Result<std::shared_ptr<const LoadedModel>> LoadSimulator(const std::string& id);
   // Writes a model and makes it visible at once; fills in the record's hashes. A model of this id
-  // that exists stays as it is.
+  // that exists stays as it is. A model of a data set has no classifier: an empty path.
   void Add(ModelRecord record, const estimators::DensityEstimator& estimator,
            const std::filesystem::path& classifier_weights);
 
  private:
+  Result<std::shared_ptr<const LoadedModel>> LoadKind(const std::string& id, bool simulator);
   Result<std::shared_ptr<const LoadedModel>> ReadFromDisk(const ModelRecord& record);
+  Status ReadClassifier(const ModelRecord& record, LoadedModel* model);
 
   const std::filesystem::path folder_;
   EstimatorFactory& factory_;

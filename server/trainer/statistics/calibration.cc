@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "common/base/check.h"
 
@@ -24,17 +25,41 @@ double KolmogorovTail(double lambda) {
   return std::clamp(2 * sum, 0.0, 1.0);
 }
 
-}  // namespace
-
-std::uint32_t RankOf(std::uint16_t truth, std::span<const std::uint16_t> draws,
-                     PhiloxSequence& random) {
+template <typename T>
+std::uint32_t RankAmong(T truth, std::span<const T> draws, PhiloxSequence& random) {
   std::uint32_t below = 0;
   std::uint32_t equal = 0;
-  for (const std::uint16_t draw : draws) {
+  for (const T draw : draws) {
     below += draw < truth;
     equal += draw == truth;
   }
   return below + random.Below(equal + 1);
+}
+
+}  // namespace
+
+std::uint32_t RankOf(std::uint16_t truth, std::span<const std::uint16_t> draws,
+                     PhiloxSequence& random) {
+  return RankAmong(truth, draws, random);
+}
+
+std::uint32_t RankOf(double truth, std::span<const double> draws, PhiloxSequence& random) {
+  return RankAmong(truth, draws, random);
+}
+
+std::vector<double> HolmAdjust(std::span<const double> p_values) {
+  std::vector<std::size_t> order(p_values.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(),
+            [&](std::size_t a, std::size_t b) { return p_values[a] < p_values[b]; });
+  std::vector<double> adjusted(p_values.size());
+  double largest = 0;
+  for (std::size_t k = 0; k < order.size(); ++k) {
+    const auto left = static_cast<double>(order.size() - k);
+    largest = std::max(largest, std::min(1.0, left * p_values[order[k]]));
+    adjusted[order[k]] = largest;
+  }
+  return adjusted;
 }
 
 std::vector<double> RanksToUnit(std::span<const std::uint32_t> ranks, std::uint32_t draws,

@@ -15,6 +15,13 @@ namespace inferon::statistics {
 std::uint32_t RankOf(std::uint16_t truth, std::span<const std::uint16_t> draws,
                      PhiloxSequence& random);
 
+// The same for numbers.
+std::uint32_t RankOf(double truth, std::span<const double> draws, PhiloxSequence& random);
+
+// P-values of several tests, adjusted so that the smallest is below a level with at most that
+// probability where all hypotheses hold (Holm, Scandinavian Journal of Statistics 6, 1979).
+std::vector<double> HolmAdjust(std::span<const double> p_values);
+
 // Ranks 0..draws as points of the unit interval, (rank + U) / (draws + 1), which are exactly
 // uniform under calibration.
 std::vector<double> RanksToUnit(std::span<const std::uint32_t> ranks, std::uint32_t draws,

@@ -1,0 +1,186 @@
+// Inference for any simulator, as its users see it: data sets of (theta, x), models trained on
+// them, and questions about observations. Two implementations: in this process on a data folder
+// (server/trainer/engine/local_engine.h) and a trainer behind gRPC
+// (client/library/remote_engine.h).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "common/base/clock.h"
+#include "common/base/result.h"
+#include "common/priors/prior.h"
+
+namespace inferon {
+
+// What becomes of rows with values that are not finite.
+enum class InvalidRows {
+  kRefuse,   // The import fails and says where the first is.
+  kDrop,     // They are left out and counted.
+  kMissing,  // NaN in x is a missing value; anything else is refused. Not for traces.
+};
+
+// How a data set is made.
+struct DataSetSpec {
+  std::string id;  // [a-z0-9][a-z0-9-]{0,62}
+  Prior prior;
+  std::uint64_t columns = 0;         // Of x.
+  std::vector<std::string> x_names;  // [columns], or empty.
+  bool traces = false;               // A row of x is a time series.
+  InvalidRows invalid = InvalidRows::kRefuse;
+};
+
+// Rows on their way into or out of a data set.
+struct DataSetRows {
+  std::vector<double> theta;  // [n, dimension]
+  std::vector<float> x;       // [n, columns]
+};
+
+struct DataSetInfo {
+  DataSetSpec spec;
+  std::uint64_t rows = 0;
+  std::uint64_t dropped = 0;  // Rows left out at the import.
+  std::string sha256;         // Of prior and rows.
+  WallTime create_time;
+  std::vector<std::string> warnings;  // For example columns of x that never vary.
+};
+
+// How a model is trained.
+struct TrainSpec {
+  std::string model;  // Id of the model: [a-z0-9][a-z0-9-]{0,62}
+  std::string data_set;
+  std::string estimator;  // Empty: the default.
+  std::string config;     // JSON object that changes its settings; empty: none.
+  std::uint64_t seed = 1;
+};
+
+struct TrainingState {
+  std::uint32_t epoch = 0;  // Finished epochs.
+  std::uint32_t max_epochs = 0;
+  double training_loss = 0;  // Nats in the estimator's space.
+  double heldout_loss = 0;
+  double rows_per_second = 0;
+};
+
+// A trained model of a data set.
+struct ModelInfo {
+  std::string id;
+  std::string data_set;
+  std::string data_set_sha256;
+  Prior prior;
+  std::uint64_t columns = 0;  // Of x.
+  bool traces = false;
+  std::string settings;  // JSON: estimator and its settings.
+  std::uint64_t training_count = 0;
+  std::uint32_t epochs = 0;
+  double heldout_log_density = 0;  // Mean over held-out rows, nats in the parameters' own units.
+  std::uint64_t seed = 0;
+  std::uint64_t weight_count = 0;
+  WallTime create_time;
+};
+
+// One observation for one model.
+struct PosteriorQuery {
+  std::string model;
+  std::vector<float> x;  // [columns]; NaN: missing (not in traces).
+};
+
+struct PosteriorDraw {
+  std::vector<double> theta;        // [n, dimension], inside the prior's support.
+  std::vector<double> log_density;  // [n], nats in the parameters' own units.
+  std::vector<std::string> warnings;
+  std::size_t size() const { return log_density.size(); }
+};
+
+struct PosteriorMap {
+  std::vector<double> theta;  // [dimension]
+  double log_density = 0;
+  std::vector<std::string> warnings;
+};
+
+struct PosteriorLogDensity {
+  std::vector<double> log_density;  // -inf outside the prior's support.
+  std::vector<std::string> warnings;
+};
+
+// Is the model calibrated on pairs that it was not trained on?
+struct CalibrationParameter {
+  std::string name;
+  double ks_p_value = 1;        // Ranks of the true values uniform? (simulation-based calibration)
+  double adjusted_p_value = 1;  // After Holm, over the parameters.
+  double contraction = 0;       // 1 - mean posterior variance / prior variance of the pairs.
+  double mean_z = 0;            // Mean of (posterior mean - truth) / posterior deviation.
+};
+struct CalibrationLevel {
+  double credibility = 0;
+  double coverage = 0;  // Share of truths inside the highest-density region.
+};
+struct CalibrationReport {
+  std::uint64_t pairs = 0;
+  std::uint64_t draws = 0;  // For each pair.
+  std::string source;       // For people: which pairs.
+  std::vector<CalibrationParameter> parameters;
+  std::vector<CalibrationLevel> levels;
+  double coverage_p_value = 1;  // Highest-density levels of the truths uniform?
+  double mean_log_density = 0;  // Of the truths, nats in the parameters' own units.
+  bool calibrated = true;       // No test rejects at 1 %.
+  std::vector<std::string> warnings;
+};
+struct CalibrationSpec {
+  std::string model;
+  std::string data_set;  // Empty: the rows of the model's own that were held out of its training.
+  std::uint64_t pairs = 300;  // At most, 20..10000.
+  std::uint64_t draws = 500;  // 50..10000.
+  std::uint64_t seed = 1;
+};
+
+inline constexpr std::uint64_t kMostDraws = 10'000'000;
+inline constexpr std::uint64_t kMostMapDraws = 1'000'000;
+inline constexpr std::uint64_t kMostPoints = 1'000'000;  // Of a log density query.
+inline constexpr std::uint64_t kLeastTrainingRows = 100;
+
+// Thread-safe. Every call ends early with kCancelled when a stop is requested.
+class InferenceEngine {
+ public:
+  virtual ~InferenceEngine() = default;
+
+  // Rows come from `next` until it gives none; an error of it ends the import and is returned.
+  // Nothing is left of an import that fails. The same content under the same id is found again;
+  // other content is kAlreadyExists.
+  using NextRows = std::function<Result<DataSetRows>()>;
+  virtual Result<DataSetInfo> ImportDataSet(const DataSetSpec& spec, const NextRows& next,
+                                            std::stop_token stop) = 0;
+  virtual Result<std::vector<DataSetInfo>> ListDataSets(std::stop_token stop) = 0;  // Newest first.
+  // Hands over all rows in order, in blocks.
+  using TakeRows = std::function<Status(const DataSetRows&)>;
+  virtual Result<DataSetInfo> ExportDataSet(const std::string& id, const TakeRows& take,
+                                            std::stop_token stop) = 0;
+
+  // Trains, or goes on with a training of the same settings that was cut off. A model of this id
+  // made by the same settings is found again; another is kAlreadyExists.
+  using OnEpoch = std::function<void(const TrainingState&)>;
+  virtual Result<ModelInfo> TrainModel(const TrainSpec& spec, const OnEpoch& progress,
+                                       std::stop_token stop) = 0;
+  // kFailedPrecondition where the model is a study's.
+  virtual Result<ModelInfo> GetModel(const std::string& id, std::stop_token stop) = 0;
+  virtual Result<std::vector<ModelInfo>> ListModels(std::stop_token stop) = 0;  // Newest first.
+
+  // The same query, seed and count give the same draws.
+  using OnDraws = std::function<void(std::uint64_t)>;
+  virtual Result<PosteriorDraw> Sample(const PosteriorQuery& query, std::uint64_t draws,
+                                       std::uint64_t seed, const OnDraws& progress,
+                                       std::stop_token stop) = 0;
+  virtual Result<PosteriorLogDensity> LogDensity(const PosteriorQuery& query,
+                                                 std::span<const double> theta,
+                                                 std::stop_token stop) = 0;
+  // The mode of the density in the parameters' own units, searched from the best of `draws` draws.
+  virtual Result<PosteriorMap> Map(const PosteriorQuery& query, std::uint64_t draws,
+                                   std::uint64_t seed, std::stop_token stop) = 0;
+  virtual Result<CalibrationReport> Check(const CalibrationSpec& spec, std::stop_token stop) = 0;
+};
+
+}  // namespace inferon

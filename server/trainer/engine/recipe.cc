@@ -1,0 +1,116 @@
+#include "server/trainer/engine/recipe.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+namespace inferon::trainer {
+namespace {
+
+using Json = nlohmann::json;
+
+// Passes over the data: many for little data, fewer for much.
+std::uint32_t EpochsFor(std::size_t rows) {
+  const double epochs =
+      60 * std::sqrt(10'000.0 / static_cast<double>(std::max<std::size_t>(rows, 1)));
+  return static_cast<std::uint32_t>(std::clamp(epochs, 20.0, 200.0));
+}
+
+// Rows of a step: 64 keeps small data sets moving, more is faster where there are many.
+std::uint32_t BatchFor(std::size_t rows) {
+  return static_cast<std::uint32_t>(std::clamp<std::size_t>(rows / 300, 32, 128));
+}
+
+// Calls field(name, value, whole) for every key of a configuration.
+template <typename Field>
+void ForEachField(Recipe& r, const Field& field) {
+  field("transforms", r.flow.transforms);
+  field("hidden", r.flow.hidden);
+  field("bins", r.flow.bins);
+  field("members", r.flow.members);
+  field("summaries", r.flow.summaries);
+  field("max_epochs", r.training.max_epochs);
+  field("patience", r.training.patience);
+  field("batch_size", r.training.batch_size);
+  field("learning_rate", r.training.learning_rate);
+  field("weight_decay", r.training.weight_decay);
+  field("gradient_clip", r.training.gradient_clip);
+  field("ema_decay", r.training.ema_decay);
+  field("heldout_share", r.training.heldout_share);
+}
+
+tl::unexpected<Error> Refuse(const std::string& what, const std::string& advice) {
+  return InvalidArgument("the configuration is not usable: " + what, advice);
+}
+
+Status Assign(const Json& value, const char* key, std::uint32_t& to) {
+  if (!value.is_number_unsigned() || value.get<std::uint64_t>() > 1'000'000'000) {
+    return Refuse(fmt::format("\"{}\" is not a whole number from 0 on", key), "Give one");
+  }
+  to = value.get<std::uint32_t>();
+  return {};
+}
+
+Status Assign(const Json& value, const char* key, double& to) {
+  if (!value.is_number()) return Refuse(fmt::format("\"{}\" is not a number", key), "Give one");
+  to = value.get<double>();
+  return {};
+}
+
+}  // namespace
+
+std::vector<std::string> EstimatorNames() { return {"flow"}; }
+
+Result<Recipe> DefaultRecipe(const std::string& estimator, const TrainingShape& shape) {
+  const std::vector<std::string> names = EstimatorNames();
+  Recipe recipe;
+  recipe.estimator = estimator.empty() ? names.front() : estimator;
+  if (std::find(names.begin(), names.end(), recipe.estimator) == names.end()) {
+    return InvalidArgument(fmt::format("there is no estimator '{}'", estimator),
+                           fmt::format("Choose one of {}", fmt::join(names, ", ")));
+  }
+  recipe.flow.dimension = shape.axes.size();
+  recipe.flow.axes = shape.axes;
+  recipe.flow.input_columns = shape.columns;
+  recipe.flow.input =
+      shape.traces ? estimators::InputNetwork::kSummary : estimators::InputNetwork::kFeatures;
+  recipe.flow.bins = 8;
+  recipe.training.max_epochs = EpochsFor(shape.rows);
+  recipe.training.patience = std::max(10u, recipe.training.max_epochs / 4);
+  recipe.training.batch_size = BatchFor(shape.rows);
+  recipe.training.learning_rate = 2e-3;
+  recipe.training.ema_decay = 0.99;
+  return recipe;
+}
+
+Status ApplyConfig(std::string_view text, Recipe* recipe) {
+  if (text.empty()) return {};
+  const Json json = Json::parse(text, nullptr, false);
+  if (!json.is_object()) return Refuse("it is not a JSON object", "Write {\"max_epochs\": 100}");
+  std::vector<std::string> known;
+  Status status;
+  ForEachField(*recipe, [&](const char* key, auto& value) {
+    known.emplace_back(key);
+    if (status && json.contains(key)) status = Assign(json[key], key, value);
+  });
+  if (!status) return status;
+  for (const auto& [key, value] : json.items()) {
+    if (std::find(known.begin(), known.end(), key) == known.end()) {
+      return Refuse(fmt::format("unknown key \"{}\"", key),
+                    fmt::format("Known are {}", fmt::join(known, ", ")));
+    }
+  }
+  return {};
+}
+
+std::string RecipeJson(const Recipe& recipe) {
+  Json json = {{"estimator", recipe.estimator}};
+  Recipe copy = recipe;
+  ForEachField(copy, [&](const char* key, auto& value) { json[key] = value; });
+  return json.dump();
+}
+
+}  // namespace inferon::trainer

@@ -1,0 +1,43 @@
+// Which estimator is trained, and how: defaults by rule, and a JSON file that changes them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/base/result.h"
+#include "server/trainer/estimators/estimators.h"
+
+namespace inferon::trainer {
+
+struct Recipe {
+  std::string estimator;  // "flow"
+  estimators::FlowOptions flow;
+  estimators::TrainingOptions training;
+};
+
+// What the rules look at.
+struct TrainingShape {
+  std::size_t rows = 0;     // Pairs.
+  std::size_t columns = 0;  // Of x.
+  std::vector<estimators::Axis> axes;
+  bool traces = false;  // x is a time series: the summary network reads it.
+};
+
+// Names of the estimators, the default first.
+std::vector<std::string> EstimatorNames();
+
+// The default settings of an estimator ("" is the default estimator); docs/inference.md states the
+// rules. kInvalidArgument for an unknown name.
+Result<Recipe> DefaultRecipe(const std::string& estimator, const TrainingShape& shape);
+
+// Changes a recipe by a JSON object with any of the keys transforms, hidden, bins, members,
+// summaries, max_epochs, patience, batch_size, learning_rate, weight_decay, gradient_clip,
+// ema_decay, heldout_share. kInvalidArgument names the key. "" changes nothing.
+Status ApplyConfig(std::string_view json, Recipe* recipe);
+
+// The recipe as a JSON object of these keys, for model.json.
+std::string RecipeJson(const Recipe& recipe);
+
+}  // namespace inferon::trainer

@@ -32,8 +32,8 @@ forbid 'the estimator library builds without gRPC' "${include}(grpc|google/|.*\\
 forbid 'SQL stays in one library' "${include}sqlite3" 'common server worker client' '^common/sqlite/'
 forbid 'TOML stays at the profile parser' "${include}toml" 'common server worker client' \
   '^common/neuron/toml_reader\.h$'
-forbid 'SIMD stays in the emulator' "${include}(hwy/|[a-z]*intrin\\.h)" 'common server worker client' \
-  '^worker/emulator/(kernel|lane_math)|^server/trainer/estimators/backend\.cc$'
+forbid 'SIMD stays in the emulator and the estimators' "${include}(hwy/|[a-z]*intrin\\.h)" 'common server worker client' \
+  '^worker/emulator/(kernel|lane_math)|^server/trainer/estimators/'
 forbid 'gRPC stays in services, links, converters and mains' "${include}(grpc|inferon/v1/.*\\.pb\\.h)" \
   'common server worker client' \
   '^common/rpc/|^server/[a-z]+/(services?/|.*service[a-z_]*\.|main\.cc)|^worker/(main\.cc|agent/.*link)|^client/(library|cli)/'

@@ -1,14 +1,14 @@
 // Training of the conditional density, one flow or several.
-#include <ATen/ops/sum.h>
-
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "common/base/clock.h"
 #include "server/trainer/estimators/backend.h"
 #include "server/trainer/estimators/draws.h"
 #include "server/trainer/estimators/ensemble.h"
 #include "server/trainer/estimators/flow_estimator.h"
+#include "server/trainer/estimators/flow_lanes.h"
 #include "server/trainer/estimators/pairs.h"
 #include "server/trainer/estimators/training.h"
 
@@ -36,38 +36,55 @@ class FlowTrainee : public Trainee {
 
   double Step(std::span<const std::uint32_t> rows, std::uint32_t epoch) override {
     network_.store().ZeroGradients();
-    const double scale = -1.0 / static_cast<double>(rows.size());
+    if (!gradient_) gradient_ = std::make_unique<FlowGradient>(network_.flow().View());
+    const float weight = -1.0f / static_cast<float>(rows.size());
     double total = 0;
     for (std::size_t at = 0; at < rows.size(); at += most_) {
       const auto part = rows.subspan(at, std::min(most_, rows.size() - at));
-      const at::Tensor loss = LogDensity(part, epoch).sum() * scale;
-      loss.backward();
-      total += loss.item<double>();
+      const Batch batch = MakeBatch(part, epoch);
+      const at::Tensor by_context = EmptyTensor({batch.context.size(0), batch.context.size(1)});
+      total +=
+          gradient_->Add(View(batch.context), View(batch.theta), weight, MutableData(by_context));
+      batch.context.backward(by_context);
     }
-    return total;
+    return -total / static_cast<double>(rows.size());
   }
 
   double HeldoutLoss(std::span<const std::uint32_t> rows) override {
     const c10::InferenceMode inference;
-    return -LogDensity(rows, kHeldoutEpoch).sum().item<double>();
+    const Batch batch = MakeBatch(rows, kHeldoutEpoch);
+    density_.resize(rows.size());
+    FlowLanes(network_.flow().View())
+        .LogDensityPairs(View(batch.context), View(batch.theta), density_.data());
+    return -std::accumulate(density_.begin(), density_.end(), 0.0);
   }
 
  private:
-  at::Tensor LogDensity(std::span<const std::uint32_t> rows, std::uint64_t epoch) {
+  struct Batch {
+    at::Tensor theta, context;
+  };
+
+  static MatrixView View(const at::Tensor& matrix) {
+    return {Data(matrix), static_cast<std::size_t>(matrix.size(0)),
+            static_cast<std::size_t>(matrix.size(1))};
+  }
+
+  Batch MakeBatch(std::span<const std::uint32_t> rows, std::uint64_t epoch) {
     raw_.resize(rows.size() * data_.x.columns);
     data_.x.fill(rows, raw_.data());
     const std::size_t d = network_.options().dimension;
     const at::Tensor theta = EmptyTensor({Signed(rows.size()), Signed(d)});
     FillTheta(data_, d, rows, key_, epoch, MutableData(theta));
-    const at::Tensor context = network_.Context(network_.Scale(raw_.data(), rows.size()));
-    return network_.flow().LogDensity(theta, context);
+    return {theta, network_.Context(network_.Scale(raw_.data(), rows.size())).contiguous()};
   }
 
   DensityNetwork& network_;
   const PairData& data_;
   const PhiloxKey key_;
-  const std::size_t most_;  // Rows whose gradient is computed at once.
+  const std::size_t most_;                  // Rows whose gradient is computed at once.
+  std::unique_ptr<FlowGradient> gradient_;  // Looks at the network's weights and gradients.
   std::vector<float> raw_;
+  std::vector<float> density_;
 };
 
 void FitOutliers(const RowSource& x, std::span<const std::uint32_t> training,

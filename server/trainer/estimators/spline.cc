@@ -8,10 +8,6 @@
 namespace inferon::estimators {
 namespace {
 
-constexpr float kMinBin = 1e-4f;                   // Smallest width or height of a bin.
-constexpr float kMinSlope = 1e-3f;                 // Smallest slope at a knot.
-constexpr double kSlopeShift = 0.541324854612918;  // softplus(kSlopeShift) = 1.
-
 double Softplus(double u) { return u > 30 ? u : std::log1p(std::exp(u)); }
 double Logistic(double u) { return 1.0 / (1.0 + std::exp(-u)); }
 double SlopeOf(float raw) { return kMinSlope + (1 - kMinSlope) * Softplus(raw + kSlopeShift); }

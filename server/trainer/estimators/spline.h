@@ -20,6 +20,9 @@
 namespace inferon::estimators {
 
 inline constexpr std::size_t kMaxBins = 64;
+inline constexpr float kMinBin = 1e-4f;                   // Smallest width or height of a bin.
+inline constexpr float kMinSlope = 1e-3f;                 // Smallest slope at a knot.
+inline constexpr double kSlopeShift = 0.541324854612918;  // softplus(kSlopeShift) = 1.
 inline constexpr double kTail = 4;
 inline constexpr double kMaxLogScale = 6;
 

@@ -1,0 +1,291 @@
+// Gradient of a coupling flow, layer by layer back through a block of rows whose activations are
+// kept.
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "common/base/check.h"
+#include "server/trainer/estimators/flow_block.h"
+#include "server/trainer/estimators/flow_lanes.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "server/trainer/estimators/flow_gradient.cc"
+#include <hwy/foreach_target.h>
+// After foreach_target.h, which decides for which targets this file is read again.
+#include "server/trainer/estimators/flow_layer-inl.h"
+
+#ifndef INFERON_FLOW_GRADIENT_ARRAYS
+#define INFERON_FLOW_GRADIENT_ARRAYS
+namespace inferon::estimators {
+
+// Sums of gradients of one dense layer: [outputs][TransposedWidth(inputs)].
+inline std::size_t SumWidth(std::size_t inputs) { return (inputs + 1 + 15) / 16 * 16; }
+
+struct LayerSums {
+  float *context = nullptr, *theta = nullptr, *first = nullptr, *second = nullptr, *last = nullptr;
+};
+
+// Arrays of a block in training.
+struct TrainingBlock {
+  float *state = nullptr, *context = nullptr, *log_density = nullptr, *row_weight = nullptr;
+  std::vector<LayerArrays> layers;
+  float *grad_state = nullptr, *grad_context = nullptr, *grad_kept = nullptr;
+  float *grad_hidden = nullptr, *grad_inner = nullptr, *grad_raw = nullptr;
+  float* transposed_context = nullptr;
+  float* transposed = nullptr;  // [kFlowBlock][SumWidth(widest)]
+};
+
+}  // namespace inferon::estimators
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace inferon::estimators::HWY_NAMESPACE {
+namespace {
+
+void GradientForward(const FlowLayerView& layer, LayerArrays& t, TrainingBlock& block,
+                     std::size_t dimension) {
+  std::copy_n(block.state, dimension * kBlock, t.state);
+  ConditionLayer(layer, nullptr, block.context, block.state, t);
+  MoveColumns<false>(layer, t.raw, block.state, block.log_density);
+}
+
+template <bool line>
+HWY_INLINE void MoveBackward(std::size_t bins, const float* in, const float* raw,
+                             const TrainingBlock& block, float* grad, float* grad_raw) {
+  const Floats f;
+  for (std::size_t row = 0; row < kBlock; row += hn::Lanes(f)) {
+    const Vector by_in =
+        BackwardAt<line>(bins, kBlock, raw + row, hn::Load(f, in + row), hn::Load(f, grad + row),
+                         hn::Load(f, block.row_weight + row), grad_raw + row);
+    hn::Store(by_in, f, grad + row);
+  }
+}
+
+HWY_INLINE void SplinesBackward(const FlowLayerView& layer, const LayerArrays& t,
+                                TrainingBlock& block) {
+  const std::size_t step = layer.shape.SplineParameters() * kBlock;
+  const float* raw = t.raw;
+  float* grad_raw = block.grad_raw;
+  for (const std::uint32_t column : layer.shape.moved) {
+    const float* in = t.state + column * kBlock;
+    float* grad = block.grad_state + column * kBlock;
+    if (layer.shape.IsLine(column)) {
+      MoveBackward<true>(layer.shape.bins, in, raw, block, grad, grad_raw);
+    } else {
+      MoveBackward<false>(layer.shape.bins, in, raw, block, grad, grad_raw);
+    }
+    raw += step;
+    grad_raw += step;
+  }
+}
+
+// Adds the gradient by a dense layer's weights: its inputs and the gradient by its outputs.
+HWY_INLINE void AddOuter(const DenseView& layer, const float* inputs, const float* grad,
+                         float* transposed, float* sums) {
+  Transpose(inputs, layer.inputs, transposed);
+  Outer(grad, layer.outputs, transposed, TransposedWidth(layer.inputs), sums);
+}
+
+HWY_INLINE void KeptBackward(const FlowLayerView& layer, TrainingBlock& block) {
+  const Floats f;
+  for (std::size_t k = 0; k < layer.kept.size(); ++k) {
+    float* to = block.grad_state + layer.kept[k] * kBlock;
+    const float* from = block.grad_kept + k * kBlock;
+    const Vector scale = Constant(layer.scale[k]);
+    for (std::size_t row = 0; row < kBlock; row += hn::Lanes(f)) {
+      hn::Store(hn::MulAdd(scale, hn::Load(f, from + row), hn::Load(f, to + row)), f, to + row);
+    }
+  }
+}
+
+// Gradients by the state before the layer (in place), by the context (added), by the weights
+// (added to the sums).
+void GradientBackward(const FlowLayerView& layer, const LayerArrays& t, const LayerSums& sums,
+                      TrainingBlock& block) {
+  const std::size_t hidden = layer.first.outputs;
+  SplinesBackward(layer, t, block);
+  AddOuter(layer.last, t.s2, block.grad_raw, block.transposed, sums.last);
+  DenseTransposed<false>(layer.last, block.grad_raw, block.grad_hidden);
+  SiluBackward(t.a2, hidden, block.grad_hidden);
+  AddOuter(layer.second, t.s1, block.grad_hidden, block.transposed, sums.second);
+  DenseTransposed<false>(layer.second, block.grad_hidden, block.grad_inner);
+  SiluBackward(t.a1, hidden, block.grad_inner);
+  AddOuter(layer.first, t.s0, block.grad_inner, block.transposed, sums.first);
+  DenseTransposed<true>(layer.first, block.grad_inner, block.grad_hidden);  // s0 goes two ways.
+  SiluBackward(t.a0, hidden, block.grad_hidden);
+  Outer(block.grad_hidden, hidden, block.transposed_context, TransposedWidth(layer.context.inputs),
+        sums.context);
+  DenseTransposed<true>(layer.context, block.grad_hidden, block.grad_context);
+  if (layer.kept.empty()) return;
+  AddOuter(layer.theta, t.kept, block.grad_hidden, block.transposed, sums.theta);
+  DenseTransposed<false>(layer.theta, block.grad_hidden, block.grad_kept);
+  KeptBackward(layer, block);
+}
+
+void TransposeContext(std::size_t columns, TrainingBlock& block) {
+  Transpose(block.context, columns, block.transposed_context);
+}
+
+}  // namespace
+}  // namespace inferon::estimators::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace inferon::estimators {
+namespace {
+
+HWY_EXPORT(GradientForward);
+HWY_EXPORT(GradientBackward);
+HWY_EXPORT(TransposeContext);
+
+std::size_t Sums(const DenseView& layer) { return layer.outputs * SumWidth(layer.inputs); }
+
+std::size_t AllSums(const FlowView& flow) {
+  std::size_t n = 0;
+  for (const FlowLayerView& layer : flow.layers) {
+    for (const DenseView* dense :
+         {&layer.context, &layer.theta, &layer.first, &layer.second, &layer.last}) {
+      n += Sums(*dense);
+    }
+  }
+  return n;
+}
+
+// Columns of kFlowBlock rows that a training block needs.
+std::size_t BlockColumns(const FlowView& flow) {
+  const FlowSizes n(flow);
+  std::size_t columns = 3 * n.dimension + 2 * n.context + 2 * n.hidden + n.parameters + 2;
+  columns += SumWidth(n.context) + SumWidth(std::max(n.hidden, n.dimension));
+  return columns + flow.layers.size() * (2 * n.dimension + 6 * n.hidden + n.parameters);
+}
+
+void AddSums(const DenseView& layer, const float* sums) {
+  const std::size_t width = SumWidth(layer.inputs);
+  for (std::size_t o = 0; o < layer.outputs; ++o, sums += width) {
+    float* to = layer.grad_weights + o * layer.inputs;
+    for (std::size_t i = 0; i < layer.inputs; ++i) to[i] += sums[i];
+    if (layer.grad_bias != nullptr) layer.grad_bias[o] += sums[layer.inputs];
+  }
+}
+
+}  // namespace
+
+struct FlowGradient::Work {
+  explicit Work(const FlowView& flow)
+      : arena(BlockColumns(flow) * kFlowBlock), sums_size(AllSums(flow)), sums_arena(sums_size) {
+    const FlowSizes n(flow);
+    block.state = arena.Columns(n.dimension);
+    block.context = arena.Columns(n.context);
+    block.log_density = arena.Columns(1);
+    block.row_weight = arena.Columns(1);
+    block.grad_state = arena.Columns(n.dimension);
+    block.grad_context = arena.Columns(n.context);
+    block.grad_kept = arena.Columns(n.dimension);
+    block.grad_hidden = arena.Columns(n.hidden);
+    block.grad_inner = arena.Columns(n.hidden);
+    block.grad_raw = arena.Columns(n.parameters);
+    block.transposed_context = arena.Columns(SumWidth(n.context));
+    block.transposed = arena.Columns(SumWidth(std::max(n.hidden, n.dimension)));
+    for (const FlowLayerView& layer : flow.layers) AddLayer(layer, n);
+    all_sums = sums.empty() ? nullptr : sums.front().context;
+  }
+
+  void AddLayer(const FlowLayerView& layer, const FlowSizes& n) {
+    LayerArrays t;
+    t.state = arena.Columns(n.dimension);
+    t.kept = arena.Columns(n.dimension);
+    for (float** array : {&t.a0, &t.s0, &t.a1, &t.s1, &t.a2, &t.s2}) {
+      *array = arena.Columns(n.hidden);
+    }
+    t.raw = arena.Columns(n.parameters);
+    block.layers.push_back(t);
+    LayerSums s;
+    s.context = sums_arena.Take(Sums(layer.context));
+    s.theta = sums_arena.Take(Sums(layer.theta));
+    s.first = sums_arena.Take(Sums(layer.first));
+    s.second = sums_arena.Take(Sums(layer.second));
+    s.last = sums_arena.Take(Sums(layer.last));
+    sums.push_back(s);
+  }
+
+  Arena arena;
+  std::size_t sums_size;
+  Arena sums_arena;
+  TrainingBlock block;
+  std::vector<LayerSums> sums;
+  float* all_sums = nullptr;  // [sums_size]
+};
+
+FlowGradient::FlowGradient(FlowView flow)
+    : flow_(std::move(flow)), work_(std::make_unique<Work>(flow_)) {
+  for (const FlowLayerView& layer : flow_.layers) {
+    INFERON_CHECK(layer.last.outputs == layer.shape.RowParameters());
+    INFERON_CHECK(layer.first.grad_weights != nullptr);
+  }
+}
+
+FlowGradient::~FlowGradient() = default;
+
+double FlowGradient::Add(MatrixView context, MatrixView theta, float weight, float* grad_context) {
+  INFERON_CHECK(context.rows == theta.rows && theta.columns == flow_.dimension);
+  INFERON_CHECK(context.columns == flow_.context_columns());
+  std::fill_n(work_->all_sums, work_->sums_size, 0.0f);
+  double total = 0;
+  for (std::size_t at = 0; at < theta.rows; at += kFlowBlock) {
+    const std::size_t n = std::min(kFlowBlock, theta.rows - at);
+    total += AddBlock({context.data + at * context.columns, n, context.columns},
+                      {theta.data + at * theta.columns, n, theta.columns}, weight,
+                      grad_context + at * context.columns);
+  }
+  for (std::size_t i = 0; i < flow_.layers.size(); ++i) {
+    const FlowLayerView& layer = flow_.layers[i];
+    const LayerSums& sums = work_->sums[i];
+    AddSums(layer.context, sums.context);
+    if (!layer.kept.empty()) AddSums(layer.theta, sums.theta);
+    AddSums(layer.first, sums.first);
+    AddSums(layer.second, sums.second);
+    AddSums(layer.last, sums.last);
+  }
+  return total;
+}
+
+double FlowGradient::AddBlock(MatrixView context, MatrixView theta, float weight,
+                              float* grad_context) {
+  TrainingBlock& block = work_->block;
+  const std::size_t n = theta.rows;
+  LoadBlock(theta, block.state);
+  LoadBlock(context, block.context);
+  std::fill_n(block.log_density, kFlowBlock, 0.0f);
+  // Rows that only fill the block up have no weight, so that they add nothing anywhere.
+  std::fill_n(block.row_weight, kFlowBlock, 0.0f);
+  std::fill_n(block.row_weight, n, weight);
+  for (std::size_t i = 0; i < flow_.layers.size(); ++i) {
+    HWY_DYNAMIC_DISPATCH(GradientForward)
+    (flow_.layers[i], block.layers[i], block, flow_.dimension);
+  }
+  AddBaseDensity(flow_, block.state, block.log_density);
+  for (std::size_t c = 0; c < flow_.dimension; ++c) {
+    const bool line = !flow_.line.empty() && flow_.line[c] != 0;
+    for (std::size_t row = 0; row < kFlowBlock; ++row) {
+      const std::size_t k = c * kFlowBlock + row;
+      block.grad_state[k] = line ? -block.row_weight[row] * block.state[k] : 0.0f;
+    }
+  }
+  std::fill_n(block.grad_context, context.columns * kFlowBlock, 0.0f);
+  HWY_DYNAMIC_DISPATCH(TransposeContext)(context.columns, block);
+  for (std::size_t i = flow_.layers.size(); i-- > 0;) {
+    HWY_DYNAMIC_DISPATCH(GradientBackward)
+    (flow_.layers[i], block.layers[i], work_->sums[i], block);
+  }
+  double total = 0;
+  for (std::size_t row = 0; row < n; ++row) {
+    total += block.log_density[row];
+    for (std::size_t c = 0; c < context.columns; ++c) {
+      grad_context[row * context.columns + c] = block.grad_context[c * kFlowBlock + row];
+    }
+  }
+  return total;
+}
+
+}  // namespace inferon::estimators
+#endif

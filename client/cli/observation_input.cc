@@ -8,7 +8,9 @@
 #include "client/cli/job_view.h"
 #include "client/cli/model_view.h"
 #include "client/cli/recording_input.h"
+#include "client/cli/recording_options.h"
 #include "common/neuron/profile.h"
+#include "common/recordings/recording_file.h"
 #include "common/rpc/convert.h"
 
 namespace inferon::cli {
@@ -131,9 +133,7 @@ Loaded<QueryObservation> LoadExperiment(CommandContext& context, const Observati
 }  // namespace
 
 void AddObservationOptions(CLI::App& command, ObservationOptions& options) {
-  command
-      .add_option("--observation", options.file,
-                  "Recorded trace: CSV with time_ms, voltage_mV and, if known, current_pA")
+  command.add_option("--observation", options.file, "Recorded trace: CSV, text columns or NWB")
       ->type_name("FILE")
       ->group("Observation");
   command.add_option("--job", options.job, "Or the observation of an experiment of this job")
@@ -152,6 +152,16 @@ void AddObservationOptions(CLI::App& command, ObservationOptions& options) {
       ->default_str("")
       ->type_name("GAIN,OFFSET")
       ->group("Observation");
+  command
+      .add_option("--map-anchors", options.map_anchors,
+                  "Counts that the resting baseline and the spike level map to (the profile's "
+                  "nominal v_l and v_th)")
+      ->delimiter(',')
+      ->expected(2)
+      ->default_str("")
+      ->type_name("REST,THRESHOLD")
+      ->group("Observation");
+  AddReadOptions(command, options.sweep, options.read);
   command
       .add_option("--step-window", options.step_window,
                   "Start and stop of the current step in the recording, ms (found from the "
@@ -186,7 +196,7 @@ Loaded<QueryObservation> LoadObservation(CommandContext& context, client::Traine
   // The file first: what is wrong with it needs no server.
   Recording recording;
   if (!options.file.empty()) {
-    Result<Recording> parsed = LoadRecording(options.file);
+    Result<Recording> parsed = LoadRecording(options.file, options.read, options.sweep);
     if (!parsed) return FailedInput(parsed.error());
     recording = std::move(*parsed);
   }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "client/cli/command_context.h"
+#include "common/recordings/text_reader.h"
 
 namespace CLI {
 class App;
@@ -15,11 +16,14 @@ class App;
 namespace inferon::cli {
 
 struct ObservationOptions {
-  std::string file;                 // CSV of a recording.
+  std::string file;                 // A recording,
+  std::string sweep;                // its sweep where it has several,
+  ReadOptions read;                 // and how it is read.
   std::string job;                  // Or a job,
   std::uint64_t experiment = 0;     // and the index of its experiment.
   std::string model;                // Empty: the newest model.
   std::vector<double> map;          // GAIN, OFFSET: counts = OFFSET + GAIN * mV; empty: chosen.
+  std::vector<double> map_anchors;  // REST, THRESHOLD, counts; empty: the profile's.
   std::vector<double> step_window;  // START, STOP of the step in the recording's ms; empty: found.
   bool crop_step = false;
 };

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "common/recordings/stimulus.h"
 #include "common/rpc/convert.h"
 
 namespace inferon::cli {
@@ -44,11 +45,8 @@ void Describe(const RecordedObservation& recorded, const ObservationOptions& opt
   query.notes.push_back(
       fmt::format("Map: counts = {:.4g} + {:.4g} * mV ({}). Repeat it with --map "
                   "{:.6g},{:.6g}.",
-                  recorded.map.offset, recorded.map.gain,
-                  options.map.empty() ? "from the resting potential and the "
-                                        "spike level"
-                                      : "given",
-                  recorded.map.gain, recorded.map.offset));
+                  recorded.map.offset, recorded.map.gain, recorded.map_source, recorded.map.gain,
+                  recorded.map.offset));
   if (recorded.cropped) {
     query.notes.push_back(fmt::format("The step was cropped to {:g} ms.",
                                       protocol.StimulusStop() - protocol.StimulusStart()));
@@ -83,6 +81,9 @@ Status UseRecording(const Recording& recording, const ObservationOptions& option
     mapping.window = StepWindow{options.step_window[0], options.step_window[1]};
   }
   if (!options.map.empty()) mapping.map = AffineMap{options.map[0], options.map[1]};
+  if (!options.map_anchors.empty()) {
+    mapping.anchors = MapAnchors{options.map_anchors[0], options.map_anchors[1]};
+  }
   mapping.crop = options.crop_step;
   const Result<RecordedObservation> recorded = MapRecording(recording, profile, protocol, mapping);
   if (!recorded) {

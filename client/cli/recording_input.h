@@ -5,7 +5,7 @@
 #include "common/base/result.h"
 #include "common/neuron/profile.h"
 #include "common/neuron/protocol.h"
-#include "common/neuron/recording.h"
+#include "common/recordings/mapping.h"
 
 namespace inferon::cli {
 

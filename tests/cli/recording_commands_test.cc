@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 
 #include "client/cli/exit_codes.h"
+#include "common/base/files.h"
+#include "common/neuron/observation.h"
 #include "tests/cli/command_runner.h"
 
 namespace inferon::cli {
@@ -38,10 +40,36 @@ TEST(RecordingCommandsTest, InfoFindsTheStepAndTheSpikes) {
   EXPECT_NEAR(info.at("step").at("stop_ms").get<double>(), 1300, 1);
 }
 
-TEST(RecordingCommandsTest, FeaturesAreInChipTime) {
+TEST(RecordingCommandsTest, FeaturesAreAtTheNativeRateAndInMillivolts) {
   CommandRunner runner;
   const CommandResult result =
       runner.Run({"recording", "features", runner.Write("r.csv", Csv()), "--json"});
+  ASSERT_EQ(result.exit_code, kOk) << result.err;
+  const nlohmann::json json = nlohmann::json::parse(result.out);
+  EXPECT_EQ(json.at("features").at("spike_count"), 10);
+  EXPECT_NEAR(json.at("features").at("latency_ms").get<double>(), 50, 1.5);
+  EXPECT_EQ(json.at("features").at("peak_mv"), 20);
+  EXPECT_TRUE(json.at("features").at("sag").is_null()) << "missing is null";
+  EXPECT_EQ(json.at("spike_times_ms").size(), 10u);
+  EXPECT_EQ(json.at("step").at("amplitude_pa"), 100);
+}
+
+TEST(RecordingCommandsTest, MissingIsAWordInTheTable) {
+  CommandRunner runner;
+  const CommandResult result =
+      runner.Run({"recording", "features", runner.Write("r.csv", Csv()), "--features", "sag,rate"});
+  EXPECT_THAT(result.out, HasSubstr("missing"));
+  EXPECT_THAT(result.out, HasSubstr("rate_hz"));
+  EXPECT_EQ(result.out.find("latency"), std::string::npos);
+  EXPECT_EQ(runner.Run({"recording", "features", runner.Write("r.csv", Csv()), "--features", "x"})
+                .exit_code,
+            kUsage);
+}
+
+TEST(RecordingCommandsTest, ChipFeaturesAreInChipTime) {
+  CommandRunner runner;
+  const CommandResult result =
+      runner.Run({"recording", "features", runner.Write("r.csv", Csv()), "--chip", "--json"});
   ASSERT_EQ(result.exit_code, kOk) << result.err;
   const nlohmann::json features = nlohmann::json::parse(result.out).at("features");
   EXPECT_EQ(features.at("spike_count"), 10);
@@ -72,14 +100,82 @@ INSTANTIATE_TEST_SUITE_P(
                       BadRecording{"time_ms,voltage_mV\n0,-70\n1,nan\n", "row"},
                       BadRecording{"time_ms,voltage_mV\n1,-70\n0,-70\n", "row"}));
 
-TEST(RecordingCommandsTest, RecordingWithoutAKnownStepNeedsItsWindow) {
+TEST(RecordingCommandsTest, WithoutAKnownStepTheWholeRecordingIsLookedAtAndSaid) {
   CommandRunner runner;
   const std::string file =
       runner.Write("r.csv", "time_ms,voltage_mV\n0,-70\n1,-70\n2,-70\n3,-70\n");
   EXPECT_EQ(runner.Run({"recording", "info", file}).exit_code, kOk);
-  const CommandResult result = runner.Run({"recording", "features", file});
-  EXPECT_EQ(result.exit_code, kUsage);
+  const CommandResult result = runner.Run({"recording", "features", file, "--json"});
+  EXPECT_EQ(result.exit_code, kOk);
   EXPECT_THAT(result.err, HasSubstr("--step-window"));
+  EXPECT_TRUE(nlohmann::json::parse(result.out).at("features").at("latency_ms").is_null());
+  const CommandResult chip = runner.Run({"recording", "features", file, "--chip"});
+  EXPECT_EQ(chip.exit_code, kUsage);
+  EXPECT_THAT(chip.err, HasSubstr("--step-window"));
+  EXPECT_EQ(runner.Run({"recording", "features", file, "--step-window", "1,9"}).exit_code, kUsage);
+}
+
+TEST(RecordingCommandsTest, TextColumnsNeedTheirUnits) {
+  CommandRunner runner;
+  const std::string file = runner.Write("r.txt", "0 -70\n1 -70\n2 -70\n");
+  const CommandResult refused = runner.Run({"recording", "features", file});
+  EXPECT_EQ(refused.exit_code, kUsage);
+  EXPECT_THAT(refused.err, HasSubstr("--columns time_ms,voltage_mV"));
+  EXPECT_EQ(
+      runner.Run({"recording", "features", file, "--columns", "time_ms,voltage_mV"}).exit_code,
+      kOk);
+  EXPECT_EQ(
+      runner.Run({"recording", "features", file, "--columns", "time,voltage", "--units", "ms,mV"})
+          .exit_code,
+      kOk);
+}
+
+TEST(RecordingCommandsTest, ConvertedSweepIsTheSameRecording) {
+  CommandRunner runner;
+  const std::string file = runner.Write("r.csv", Csv());
+  const std::string out = (runner.folder() / "out.csv").string();
+  ASSERT_EQ(runner.Run({"recording", "convert", file, "--out", out}).exit_code, kOk);
+  EXPECT_EQ(ReadFile(out).value(), Csv());
+}
+
+TEST(RecordingCommandsTest, ConvertToTheChipWritesAFrameWithProvenance) {
+  CommandRunner runner;
+  const std::string file = runner.Write("r.csv", Csv());
+  const std::string out = (runner.folder() / "out.obs").string();
+  const CommandResult result =
+      runner.Run({"recording", "convert", file, "--chip", "--map", "2,450", "--out", out});
+  ASSERT_EQ(result.exit_code, kOk) << result.err;
+  const ObservationBatch batch = DecodeObservations(ReadFile(out).value()).value();
+  EXPECT_EQ(batch.size(), 1u);
+  EXPECT_EQ(batch.spike_count[0], 10u);
+  const auto provenance = nlohmann::json::parse(batch.provenance);
+  EXPECT_EQ(provenance.at("map").at("gain_counts_per_mv"), 2);
+  EXPECT_EQ(provenance.at("us_per_ms"), 1);
+  EXPECT_EQ(provenance.at("sweep"), "r.csv");
+}
+
+TEST(RecordingCommandsTest, PlotWritesAPictureWithTheStepAndTheSpikes) {
+  CommandRunner runner;
+  const std::string file = runner.Write("r.csv", Csv());
+  const std::string out = (runner.folder() / "out.svg").string();
+  ASSERT_EQ(runner.Run({"recording", "plot", file, "--out", out}).exit_code, kOk);
+  const std::string svg = ReadFile(out).value();
+  EXPECT_THAT(svg, HasSubstr("voltage (mV)"));
+  EXPECT_THAT(svg, HasSubstr("current (pA)"));
+  EXPECT_THAT(svg, HasSubstr("10 spikes in it"));
+  const CommandResult refused =
+      runner.Run({"recording", "plot", file, "--out", (runner.folder() / "out.gif").string()});
+  EXPECT_EQ(refused.exit_code, kUsage);
+  EXPECT_THAT(refused.err, HasSubstr(".svg"));
+}
+
+TEST(RecordingCommandsTest, LimitOfSamplesIsConfigurable) {
+  CommandRunner runner;
+  const std::string file = runner.Write("r.csv", Csv());
+  EXPECT_EQ(runner.Run({"recording", "info", file, "--max-samples", "3200"}).exit_code, kOk);
+  const CommandResult refused = runner.Run({"recording", "info", file, "--max-samples", "3199"});
+  EXPECT_EQ(refused.exit_code, kUsage);
+  EXPECT_THAT(refused.err, HasSubstr("--max-samples"));
 }
 
 TEST(RecordingCommandsTest, MissingFileIsNamed) {

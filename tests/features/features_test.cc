@@ -6,7 +6,7 @@
 #include <set>
 
 #include "common/neuron/profile.h"
-#include "common/neuron/recording.h"
+#include "common/recordings/mapping.h"
 
 namespace inferon {
 namespace {

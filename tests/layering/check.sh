@@ -34,6 +34,8 @@ forbid 'TOML stays at the profile parser' "${include}toml" 'common server worker
   '^common/neuron/toml_reader\.h$'
 forbid 'SIMD stays in the emulator and the estimators' "${include}(hwy/|[a-z]*intrin\\.h)" 'common server worker client' \
   '^worker/emulator/(kernel|lane_math)|^server/trainer/estimators/'
+forbid 'HDF5 stays in one folder' "${include}hdf5" 'common server worker client' '^common/recordings/nwb/'
+forbid 'servers and workers read no recordings' "${include}common/recordings/" 'server worker'
 forbid 'gRPC stays in services, links, converters and mains' "${include}(grpc|inferon/v1/.*\\.pb\\.h)" \
   'common server worker client' \
   '^common/rpc/|^server/[a-z]+/(services?/|.*service[a-z_]*\.|main\.cc)|^worker/(main\.cc|agent/.*link)|^client/(library|cli)/'

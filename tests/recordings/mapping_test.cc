@@ -1,25 +1,16 @@
-#include "common/neuron/recording.h"
+#include "common/recordings/mapping.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 namespace inferon {
 namespace {
 
-using ::testing::ElementsAre;
 using ::testing::FloatNear;
 using ::testing::HasSubstr;
-
-constexpr const char* kHeader = "time_ms,voltage_mV,current_pA\n";
-
-void ExpectRefused(const std::string& csv, const std::string& naming) {
-  const Result<Recording> recording = ParseRecording(csv);
-  ASSERT_FALSE(recording) << csv.substr(0, 200);
-  EXPECT_EQ(recording.error().code, ErrorCode::kInvalidArgument);
-  EXPECT_THAT(recording.error().message, HasSubstr(naming));
-}
 
 // 1 kHz: rest at -70 mV, a step of `step_ms` from 200 ms on with a spike of 1 ms each 100 ms, the
 // first 50 ms after the onset; 200 ms after the step.
@@ -40,56 +31,7 @@ Result<RecordedObservation> Map(const Recording& recording, RecordingOptions opt
   return MapRecording(recording, BuiltInProfile("adex-paper").value(), protocol, options);
 }
 
-TEST(RecordingCsvTest, ReadsWithAndWithoutCurrent) {
-  const Recording three =
-      ParseRecording(std::string(kHeader) + "0,-70,nan\r\n0.5,-69.5,1e2\n").value();
-  EXPECT_THAT(three.time_ms, ElementsAre(0, 0.5));
-  EXPECT_TRUE(std::isnan(three.current_pa[0]));
-  EXPECT_EQ(three.current_pa[1], 100);
-  EXPECT_TRUE(ParseRecording("time_ms,voltage_mV\n0,-70\n1,-70").value().current_pa.empty());
-}
-
-TEST(RecordingCsvTest, RefusesMalformedRowsByNumber) {
-  ExpectRefused("", "row 1");
-  ExpectRefused("time,voltage\n0,1\n", "row 1");
-  ExpectRefused(std::string(kHeader) + "0,-70,0\n", "fewer than 2");
-  ExpectRefused(std::string(kHeader) + "0,-70,0\n1,-70\n", "row 3 of");
-  ExpectRefused(std::string(kHeader) + "0,-70,0\n1,-70,0,5\n", "row 3 of");
-  ExpectRefused(std::string(kHeader) + "0,-70,0\n\n2,-70,0\n", "row 3 of");
-  ExpectRefused(std::string(kHeader) + "0,-70,0\n1,x,0\n", "row 3 of");
-  ExpectRefused(std::string(kHeader) + "0,-70,0\n1,-7 0,0\n", "row 3 of");
-  ExpectRefused(std::string(kHeader) + "0,nan,0\n1,-70,0\n", "row 2 of");
-  ExpectRefused(std::string(kHeader) + "0,-70,0\n1,-70,inf\n", "row 3 of");
-  ExpectRefused(std::string(kHeader) + "0,-70,0\n1,-70,0\n1,-70,0\n", "row 4 of");
-}
-
-TEST(RecordingCsvTest, MissingFileIsNotFound) {
-  EXPECT_EQ(LoadRecording("/nonexistent.csv").error().code, ErrorCode::kNotFound);
-}
-
-TEST(RecordingTest, FindsTheStepInTheCurrent) {
-  const StepWindow window = FindStep(Synthetic(1000)).value();
-  EXPECT_EQ(window.start_ms, 200);
-  EXPECT_EQ(window.stop_ms, 1200);
-}
-
-TEST(RecordingTest, SaysWhenTheCurrentDoesNotTellTheStep) {
-  Recording recording = Synthetic(1000);
-  recording.current_pa.assign(recording.time_ms.size(), 5);
-  EXPECT_THAT(FindStep(recording).error().message, HasSubstr("constant"));
-  recording.current_pa[3] = NAN;
-  EXPECT_THAT(FindStep(recording).error().message, HasSubstr("not known"));
-  recording.current_pa.clear();
-  EXPECT_THAT(Map(recording).error().advice, HasSubstr("start and stop"));
-  EXPECT_TRUE(Map(recording, {.window = StepWindow{200, 1200}}));
-}
-
-TEST(RecordingTest, SpikesAreUpwardCrossingsInterpolated) {
-  const Recording recording{{0, 1, 2, 3, 4}, {-60, 20, -60, -20, 40}, {}};
-  EXPECT_THAT(SpikeTimes(recording, -20), ElementsAre(0.5, 3.0));
-}
-
-TEST(RecordingTest, OneMillisecondBecomesOneMicrosecond) {
+TEST(MappingTest, OneMillisecondBecomesOneMicrosecond) {
   const RecordedObservation mapped = Map(Synthetic(1000)).value();
   EXPECT_EQ(mapped.observation.trace.size(), 1400u);
   EXPECT_FALSE(mapped.cropped);
@@ -97,7 +39,7 @@ TEST(RecordingTest, OneMillisecondBecomesOneMicrosecond) {
   EXPECT_THAT(mapped.observation.spike_time_us[0], FloatNear(249.444f, 1e-3f));
 }
 
-TEST(RecordingTest, DefaultMapPutsRestOnRestAndClipsAtTheThreshold) {
+TEST(MappingTest, DefaultMapPutsRestOnRestAndClipsAtTheThreshold) {
   const RecordedObservation mapped = Map(Synthetic(1000)).value();
   EXPECT_DOUBLE_EQ(mapped.baseline_mv, -70);
   EXPECT_NEAR(mapped.map.offset + mapped.map.gain * -70, 400 / 1.2, 1e-9);
@@ -107,7 +49,7 @@ TEST(RecordingTest, DefaultMapPutsRestOnRestAndClipsAtTheThreshold) {
   EXPECT_NEAR(mapped.clipped_share, 10.0 / 1400, 1e-12);
 }
 
-TEST(RecordingTest, ExplicitMapIsUsedAndHandedBack) {
+TEST(MappingTest, ExplicitMapIsUsedAndHandedBack) {
   const RecordedObservation mapped = Map(Synthetic(1000), {.map = AffineMap{2, 450}}).value();
   EXPECT_EQ(mapped.map.gain, 2);
   EXPECT_EQ(mapped.observation.trace[0], 310);
@@ -115,14 +57,44 @@ TEST(RecordingTest, ExplicitMapIsUsedAndHandedBack) {
   EXPECT_FALSE(Map(Synthetic(1000), {.map = AffineMap{2, NAN}}));
 }
 
-TEST(RecordingTest, ShorterStepIsRefusedWithTheAdviceToRunAStudy) {
+TEST(MappingTest, GivenAnchorsReplaceTheProfiles) {
+  const RecordedObservation mapped =
+      Map(Synthetic(1000), {.anchors = MapAnchors{347, 650}}).value();
+  EXPECT_NEAR(mapped.map.offset + mapped.map.gain * -70, 347, 1e-9);
+  EXPECT_EQ(mapped.map_source, "anchors given");
+  EXPECT_EQ(Map(Synthetic(1000)).value().map_source, "anchors of the profile");
+  EXPECT_FALSE(Map(Synthetic(1000), {.anchors = MapAnchors{650, 650}}));
+  EXPECT_FALSE(Map(Synthetic(1000), {.anchors = MapAnchors{NAN, 650}}));
+}
+
+TEST(MappingTest, SpikesThatAreLeftOutAreCounted) {
+  Recording recording = Synthetic(1000);
+  recording.voltage_mv[1390] =
+      30;  // After the protocol's recording, which ends 100 ms after the step.
+  const Protocol brief{{{200, 1200, 1}}, 1300, 1};
+  EXPECT_EQ(Map(recording, {}, brief).value().spikes_left_out, 1u);
+  EXPECT_EQ(Map(Synthetic(2000), {.crop = true}).value().spikes_left_out, 10u);
+}
+
+TEST(MappingTest, ProvenanceTellsTheMap) {
+  const RecordedObservation mapped = Map(Synthetic(1000), {.map = AffineMap{2, 450}}).value();
+  const auto json = nlohmann::json::parse(MappingProvenance(mapped, "cell.csv", "sweep 1"));
+  EXPECT_EQ(json["map"]["gain_counts_per_mv"], 2);
+  EXPECT_EQ(json["map"]["offset_counts"], 450);
+  EXPECT_EQ(json["map"]["source"], "given");
+  EXPECT_EQ(json["us_per_ms"], 1);
+  EXPECT_EQ(json["step_ms"], nlohmann::json({200, 1200}));
+  EXPECT_EQ(json["file"], "cell.csv");
+}
+
+TEST(MappingTest, ShorterStepIsRefusedWithTheAdviceToRunAStudy) {
   const auto refused = Map(Synthetic(500));
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::kFailedPrecondition);
   EXPECT_THAT(refused.error().advice, HasSubstr("study whose protocol has a step of 500 us"));
 }
 
-TEST(RecordingTest, LongerStepIsCroppedOnlyOnRequest) {
+TEST(MappingTest, LongerStepIsCroppedOnlyOnRequest) {
   const auto refused = Map(Synthetic(2000));
   ASSERT_FALSE(refused);
   EXPECT_THAT(refused.error().advice, HasSubstr("crop"));
@@ -133,12 +105,12 @@ TEST(RecordingTest, LongerStepIsCroppedOnlyOnRequest) {
   EXPECT_EQ(mapped.observation.trace[1300], 333);  // The rest after the step, not the step itself.
 }
 
-TEST(RecordingTest, TooLittleAroundTheStepIsRefused) {
+TEST(MappingTest, TooLittleAroundTheStepIsRefused) {
   Protocol wide{{{300, 1300, 1}}, 1500, 1};
   EXPECT_THAT(Map(Synthetic(1000), {}, wide).error().advice, HasSubstr("shorter time before"));
 }
 
-TEST(RecordingTest, RefusesWindowsAndLevelsThatCannotBe) {
+TEST(MappingTest, RefusesWindowsAndLevelsThatCannotBe) {
   for (const StepWindow bad :
        {StepWindow{300, 300}, StepWindow{-1, 999}, StepWindow{500, 9999}, StepWindow{NAN, 1200}}) {
     EXPECT_EQ(Map(Synthetic(1000), {.window = bad}).error().code, ErrorCode::kInvalidArgument);

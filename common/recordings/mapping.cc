@@ -1,25 +1,19 @@
-#include "common/neuron/recording.h"
+#include "common/recordings/mapping.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "common/base/check.h"
+#include "common/recordings/stimulus.h"
 
 namespace inferon {
 namespace {
 
 // A step within this share of the protocol's counts as equally long.
 constexpr double kStepTolerance = 0.01;
-// Part of the recording, from its start, that gives the current's level without the step.
-constexpr double kLevelPart = 0.05;
-
-// Half window of the mean that takes the noise off a measured current, ms. A symmetric mean leaves
-// the place where an edge crosses half its height.
-constexpr double kCurrentReach = 2.5;
-// A current that changes less than this, relative to its level (or pA), is constant.
-constexpr double kLeastStep = 1e-6;
 
 double VoltageAt(const Recording& recording, double time_ms) {
   const std::vector<double>& time = recording.time_ms;
@@ -129,23 +123,29 @@ Result<AffineMap> ChooseMap(const Profile& profile, const RecordingOptions& opti
                                        options.map->gain, options.map->offset),
                            "Give a gain above 0 in counts a mV and a finite offset in counts");
   }
-  if (IsFree(profile, Parameter::kVL) || IsFree(profile, Parameter::kVTh)) {
+  if (!options.anchors && (IsFree(profile, Parameter::kVL) || IsFree(profile, Parameter::kVTh))) {
     return Fail(ErrorCode::kFailedPrecondition,
                 fmt::format("the profile '{}' leaves v_l or v_th free, so no map from mV to counts "
                             "can be derived",
                             profile.name),
-                "Give gain and offset of the map");
+                "Give gain and offset of the map, or its anchors in counts");
   }
-  const double rest = FixedCounts(profile, Parameter::kVL);
-  const double threshold = FixedCounts(profile, Parameter::kVTh);
-  if (!(options.spike_level_mv > baseline_mv) || !(threshold > rest)) {
+  const MapAnchors anchors = options.anchors.value_or(
+      MapAnchors{FixedCounts(profile, Parameter::kVL), FixedCounts(profile, Parameter::kVTh)});
+  if (!(anchors.threshold > anchors.rest)) {
+    return InvalidArgument(fmt::format("the anchor of the threshold, {} counts, is not above that "
+                                       "of the rest, {} counts",
+                                       anchors.threshold, anchors.rest),
+                           "Give both in counts, the rest's first");
+  }
+  if (!(options.spike_level_mv > baseline_mv)) {
     return Fail(ErrorCode::kFailedPrecondition,
                 fmt::format("the spike level {} mV is not above the resting baseline {:.2f} mV",
                             options.spike_level_mv, baseline_mv),
                 "Give another spike level, or gain and offset of the map");
   }
-  const double gain = (threshold - rest) / (options.spike_level_mv - baseline_mv);
-  return AffineMap{gain, rest - gain * baseline_mv};
+  const double gain = (anchors.threshold - anchors.rest) / (options.spike_level_mv - baseline_mv);
+  return AffineMap{gain, anchors.rest - gain * baseline_mv};
 }
 
 // Fills trace and share of clipped points.
@@ -166,78 +166,22 @@ void Resample(const Recording& recording, const Profile& profile, const Protocol
   mapped.clipped_share = static_cast<double>(clipped) / static_cast<double>(protocol.Points());
 }
 
-void MapSpikes(const Recording& recording, double level_mv, const Protocol& protocol,
-               const TimeMap& time, std::vector<float>& spikes) {
-  for (const double spike_ms : SpikeTimes(recording, level_mv)) {
+void MapSpikes(const Recording& recording, const Protocol& protocol, const TimeMap& time,
+               RecordedObservation& mapped) {
+  std::vector<float>& spikes = mapped.observation.spike_time_us;
+  for (const double spike_ms : SpikeTimes(recording, mapped.spike_level_mv)) {
     const std::optional<double> spike_us = time.ToChip(spike_ms);
-    if (!spike_us || *spike_us < 0 || *spike_us >= protocol.duration_us) continue;
-    const auto value = static_cast<float>(*spike_us);
-    if (spikes.empty() || value > spikes.back()) spikes.push_back(value);
+    const bool inside = spike_us && *spike_us >= 0 && *spike_us < protocol.duration_us;
+    const auto value = static_cast<float>(spike_us.value_or(0));
+    if (inside && (spikes.empty() || value > spikes.back())) {
+      spikes.push_back(value);
+    } else {
+      ++mapped.spikes_left_out;
+    }
   }
-}
-
-std::vector<double> SmoothCurrent(const Recording& recording) {
-  const std::vector<double>& current = recording.current_pa;
-  const std::size_t size = current.size();
-  const double sample_ms =
-      (recording.time_ms.back() - recording.time_ms.front()) / static_cast<double>(size - 1);
-  const auto reach = static_cast<std::size_t>(kCurrentReach / sample_ms);
-  std::vector<double> sums{0};
-  for (const double c : current) sums.push_back(sums.back() + c);
-  std::vector<double> smooth(size);
-  for (std::size_t k = 0; k < size; ++k) {
-    const std::size_t half = std::min({reach, k, size - 1 - k});  // Symmetric at the ends, too.
-    smooth[k] = (sums[k + half + 1] - sums[k - half]) / static_cast<double>(2 * half + 1);
-  }
-  return smooth;
 }
 
 }  // namespace
-
-Result<StepWindow> FindStep(const Recording& recording) {
-  const std::vector<double>& current = recording.current_pa;
-  const auto refuse = [](const char* why) {
-    return Fail(ErrorCode::kFailedPrecondition,
-                fmt::format("the recording does not tell when its stimulus is on: {}", why),
-                "Give start and stop of the step in ms");
-  };
-  if (current.empty() ||
-      std::any_of(current.begin(), current.end(), [](double c) { return std::isnan(c); })) {
-    return refuse("its current is not known");
-  }
-  const std::vector<double> smooth = SmoothCurrent(recording);
-  const double first_part = std::max(1.0, kLevelPart * static_cast<double>(smooth.size()));
-  const auto part = static_cast<std::size_t>(first_part);
-  double level = 0;
-  for (std::size_t k = 0; k < part; ++k) level += smooth[k] / static_cast<double>(part);
-  double largest = 0;
-  for (const double c : smooth) largest = std::max(largest, std::abs(c - level));
-  if (!(largest > kLeastStep * std::max(1.0, std::abs(level)))) {
-    return refuse("its current is constant");
-  }
-
-  std::size_t best_begin = 0, best_length = 0, begin = 0;
-  for (std::size_t k = 0; k <= smooth.size(); ++k) {
-    if (k < smooth.size() && std::abs(smooth[k] - level) > largest / 2) continue;
-    if (k - begin > best_length) best_begin = begin, best_length = k - begin;
-    begin = k + 1;
-  }
-  const std::size_t end = best_begin + best_length;
-  if (best_begin == 0 || end >= smooth.size()) return refuse("its current has no step inside");
-  return StepWindow{recording.time_ms[best_begin], recording.time_ms[end]};
-}
-
-std::vector<double> SpikeTimes(const Recording& recording, double level_mv) {
-  std::vector<double> times;
-  const std::vector<double>& v = recording.voltage_mv;
-  for (std::size_t k = 0; k + 1 < v.size(); ++k) {
-    if (!(v[k] < level_mv && v[k + 1] >= level_mv)) continue;
-    const double share = (level_mv - v[k]) / (v[k + 1] - v[k]);
-    times.push_back(recording.time_ms[k] +
-                    share * (recording.time_ms[k + 1] - recording.time_ms[k]));
-  }
-  return times;
-}
 
 Result<RecordedObservation> MapRecording(const Recording& recording, const Profile& profile,
                                          const Protocol& protocol,
@@ -278,8 +222,31 @@ Result<RecordedObservation> MapRecording(const Recording& recording, const Profi
   if (!map) return tl::unexpected(map.error());
   mapped.map = *map;
   Resample(recording, profile, protocol, time, mapped);
-  MapSpikes(recording, options.spike_level_mv, protocol, time, mapped.observation.spike_time_us);
+  mapped.map_source = options.map       ? "given"
+                      : options.anchors ? "anchors given"
+                                        : "anchors of the profile";
+  mapped.spike_level_mv = options.spike_level_mv;
+  MapSpikes(recording, protocol, time, mapped);
   return mapped;
+}
+
+std::string MappingProvenance(const RecordedObservation& recorded, const std::string& file,
+                              const std::string& sweep) {
+  const nlohmann::json provenance{{"substrate", "recording"},
+                                  {"file", file},
+                                  {"sweep", sweep},
+                                  {"step_ms", {recorded.window.start_ms, recorded.window.stop_ms}},
+                                  {"us_per_ms", 1},
+                                  {"map",
+                                   {{"gain_counts_per_mv", recorded.map.gain},
+                                    {"offset_counts", recorded.map.offset},
+                                    {"source", recorded.map_source}}},
+                                  {"baseline_mv", recorded.baseline_mv},
+                                  {"spike_level_mv", recorded.spike_level_mv},
+                                  {"cropped", recorded.cropped},
+                                  {"clipped_share", recorded.clipped_share},
+                                  {"spikes_left_out", recorded.spikes_left_out}};
+  return provenance.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 }  // namespace inferon

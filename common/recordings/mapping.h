@@ -1,37 +1,20 @@
-// Recorded membrane traces: CSV in, observation in chip time and MADC counts out.
+// A recording as an observation: in chip time and MADC counts.
 //
 // 1 ms of biology is 1 us of chip time; mV become counts by an affine map that is chosen or derived
 // from two anchors and always handed back, so that it can be printed and stored.
 #pragma once
 
 #include <cstddef>
-#include <filesystem>
 #include <optional>
 #include <string>
-#include <string_view>
-#include <vector>
 
 #include "common/base/result.h"
 #include "common/neuron/observation.h"
 #include "common/neuron/profile.h"
 #include "common/neuron/protocol.h"
+#include "common/recordings/recording.h"
 
 namespace inferon {
-
-inline constexpr std::size_t kMaxRecordingBytes = std::size_t{256} << 20;
-
-// One sweep; the vectors are equally long, at least two samples, times ascend strictly.
-struct Recording {
-  std::vector<double> time_ms;
-  std::vector<double> voltage_mv;
-  std::vector<double> current_pa;  // NaN where it is not known; empty without that column.
-};
-
-// Stimulus of a recording, ms.
-struct StepWindow {
-  double start_ms = 0;
-  double stop_ms = 0;
-};
 
 // counts = offset + gain * mV.
 struct AffineMap {
@@ -39,12 +22,21 @@ struct AffineMap {
   double offset = 0;  // Counts at 0 mV.
 };
 
+// Counts that the anchors map to: the resting baseline and the spike level.
+struct MapAnchors {
+  double rest = 0;
+  double threshold = 0;  // Above rest.
+};
+
 struct RecordingOptions {
   // Of the stimulus; without it the step is looked for in the current.
   std::optional<StepWindow> window;
-  // mV to counts; without it derived from the anchors: the recording's resting baseline maps to
-  // the profile's resting potential, the spike level to the profile's threshold.
+  // mV to counts; without it derived from two anchors: the recording's resting baseline maps to
+  // `anchors.rest`, the spike level to `anchors.threshold`.
   std::optional<AffineMap> map;
+  // Without them the counts of the profile's resting potential and threshold: those of an ideal
+  // neuron. A neuron with mismatch rests elsewhere, some ten counts away.
+  std::optional<MapAnchors> anchors;
   double spike_level_mv = -20;  // A spike is an upward crossing.
   bool crop = false;            // Cut a longer step to the protocol's; refused otherwise.
 };
@@ -52,23 +44,14 @@ struct RecordingOptions {
 struct RecordedObservation {
   Observation observation;  // On the protocol's grid, clipped at the profile's threshold.
   AffineMap map;
+  std::string map_source;    // "given", "anchors given" or "anchors of the profile".
   StepWindow window;         // Stimulus in the recording.
   double baseline_mv = 0;    // Mean voltage before the stimulus.
   bool cropped = false;      // The step was longer than the protocol's.
   double clipped_share = 0;  // Of the points, at the threshold.
+  double spike_level_mv = 0;
+  std::size_t spikes_left_out = 0;  // Beyond the protocol's recording window or cropped.
 };
-
-// Parses `time_ms,voltage_mV[,current_pA]` with that header line. Refuses anything malformed,
-// naming the row: missing or extra columns, NaN (allowed in the current), times that do not ascend.
-Result<Recording> ParseRecording(std::string_view csv);
-Result<Recording> LoadRecording(const std::filesystem::path& path);
-
-// The longest interval in which the current differs from its level at the start by more than half
-// of its largest deviation. Refused where the current is missing or has no step.
-Result<StepWindow> FindStep(const Recording& recording);
-
-// Times, ms, of upward crossings v[k] < level <= v[k + 1], linearly interpolated.
-std::vector<double> SpikeTimes(const Recording& recording, double level_mv);
 
 // Puts a recording where the protocol would have recorded it: stimulus start on stimulus start.
 // The protocol has exactly one current step. Refuses a recording whose step is shorter than the
@@ -77,5 +60,11 @@ std::vector<double> SpikeTimes(const Recording& recording, double level_mv);
 // time after the protocol's step shows the recording's after its own step.
 Result<RecordedObservation> MapRecording(const Recording& recording, const Profile& profile,
                                          const Protocol& protocol, const RecordingOptions& options);
+
+// What an observation that came out of MapRecording says about itself, as a JSON object with sorted
+// keys: file, sweep, step, time map (1 ms is 1 us), voltage map with its source, spike level, what
+// was cropped, clipped and left out. Observation frames carry it (observation.h).
+std::string MappingProvenance(const RecordedObservation& recorded, const std::string& file,
+                              const std::string& sweep);
 
 }  // namespace inferon

@@ -54,6 +54,9 @@ void WarnAll(Console& console, const Warnings& warnings) {
 // What was noted about the observation belongs to the JSON object too.
 nlohmann::json WithNotes(nlohmann::json json, const QueryObservation& query) {
   json["observation"] = {{"notes", query.notes}, {"warnings", query.warnings}};
+  if (!query.provenance.empty()) {
+    json["observation"]["provenance"] = nlohmann::json::parse(query.provenance);
+  }
   return json;
 }
 

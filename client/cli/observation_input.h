@@ -38,6 +38,7 @@ struct QueryObservation {
   v1::Model model;
   std::vector<std::string> notes;  // What was done to it, for people: the map, the cropping.
   std::vector<std::string> warnings;
+  std::string provenance;  // Of a recording: JSON object (MappingProvenance); else empty.
 };
 
 // An error with the exit code that it means (exit_codes.h).

@@ -90,6 +90,9 @@ Status UseRecording(const Recording& recording, const ObservationOptions& option
     return tl::unexpected(WithAdvice(recorded.error(), recording, mapping, protocol));
   }
   Describe(*recorded, options, protocol, query);
+  for (const std::string& note : recording.notes) query.notes.push_back(note + ".");
+  for (std::string& doubt : FindDoubts(recording)) query.warnings.push_back(std::move(doubt));
+  query.provenance = MappingProvenance(*recorded, options.file, options.sweep);
   query.observation = rpc::ToProto(recorded->observation, protocol);
   return {};
 }

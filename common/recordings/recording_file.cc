@@ -100,7 +100,7 @@ Result<std::size_t> FindSweep(const RecordingFile& file, std::string_view sweep)
   if (found.size() == 1) return found.front();
   if (found.empty()) {
     return InvalidArgument(fmt::format("there is no sweep '{}'", sweep),
-                           fmt::format("Choose one of {}, or all-steps", NameSweeps(sweeps)));
+                           fmt::format("Choose one of {}", NameSweeps(sweeps)));
   }
   std::string names;
   for (const std::size_t i : found) names += (names.empty() ? "" : " or ") + sweeps[i].name;

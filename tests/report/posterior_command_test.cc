@@ -61,6 +61,8 @@ TEST_F(PosteriorCommandTest, JsonHasTheSpreadOfEveryParameter) {
   EXPECT_EQ(json["parameters"][2]["name"], "delta_t");
   EXPECT_EQ(json["support"], "constrained prior");
   EXPECT_FALSE(json["observation"]["notes"].empty());
+  EXPECT_EQ(json["observation"]["provenance"]["us_per_ms"], 1);
+  EXPECT_GT(json["observation"]["provenance"]["map"]["gain_counts_per_mv"].get<double>(), 0);
   EXPECT_EQ(ReadFile(Path("draws.npy"))->substr(1, 5), "NUMPY");
 }
 

@@ -39,8 +39,9 @@ Result<Protocol> ChooseProtocol(const Sweep& sweep, const Profile& profile,
 }  // namespace
 
 void AddChipOptions(CLI::App& command, ChipOptions& options) {
-  command.add_flag("--chip", options.chip,
-                   "As the chip would show it: 1 ms becomes 1 us, mV become MADC counts");
+  CLI::Option* chip =
+      command.add_flag("--chip", options.chip,
+                       "As the chip would show it: 1 ms becomes 1 us, mV become MADC counts");
   command.add_option("--profile", options.profile, "Built-in profile or TOML file")
       ->type_name("NAME|FILE");
   command.add_option("--map", options.map, "Counts = OFFSET + GAIN * mV (chosen from the trace)")
@@ -59,6 +60,10 @@ void AddChipOptions(CLI::App& command, ChipOptions& options) {
   command.add_flag("--crop-step", options.crop,
                    "Cut a step that is longer than the protocol's to the protocol's length");
   AddProtocolOptions(command, options.protocol);
+  for (const char* name : {"--profile", "--map", "--map-anchors", "--crop-step", "--step",
+                           "--duration", "--grid-step"}) {
+    command.get_option(name)->needs(chip);  // They would change nothing without it.
+  }
 }
 
 Result<ChipSweep> MapSweep(const Sweep& sweep, const ChipOptions& options) {

@@ -57,7 +57,8 @@ Panel MakePanel(const Box& box, const Recording& recording, const Curve& curve) 
 void DrawPanel(Svg& svg, const Panel& panel, const Curve& curve, const Sweep& sweep,
                const std::string& label, bool numbers) {
   if (sweep.step) {
-    report::DrawBand(svg, panel, sweep.step->start_ms, sweep.step->stop_ms, {Ink::kBand, kBandOpacity});
+    report::DrawBand(svg, panel, sweep.step->start_ms, sweep.step->stop_ms,
+                     {Ink::kBand, kBandOpacity});
   }
   report::FrameStyle style;
   style.y_label = {label};

@@ -115,6 +115,15 @@ TEST(RecordingCommandsTest, WithoutAKnownStepTheWholeRecordingIsLookedAtAndSaid)
   EXPECT_EQ(runner.Run({"recording", "features", file, "--step-window", "1,9"}).exit_code, kUsage);
 }
 
+TEST(RecordingCommandsTest, OptionsOfTheChipsViewNeedIt) {
+  CommandRunner runner;
+  const std::string file = runner.Write("r.csv", Csv());
+  const CommandResult refused = runner.Run({"recording", "features", file, "--map", "2,450"});
+  EXPECT_EQ(refused.exit_code, kUsage);
+  EXPECT_THAT(refused.err, HasSubstr("--chip"));
+  EXPECT_EQ(runner.Run({"recording", "features", file, "--map", "2,450", "--chip"}).exit_code, kOk);
+}
+
 TEST(RecordingCommandsTest, TextColumnsNeedTheirUnits) {
   CommandRunner runner;
   const std::string file = runner.Write("r.txt", "0 -70\n1 -70\n2 -70\n");

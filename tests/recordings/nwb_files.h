@@ -17,7 +17,7 @@ struct SeriesSpec {
   std::string unit = "volts";  // Empty: no unit.
   double conversion = 1;
   std::string type;  // neurodata_type; empty: none.
-  std::optional<int> sweep_number;
+  std::optional<double> sweep_number;
   bool as_int16 = false;           // Stored as rounded 16-bit integers.
   bool as_text = false;            // The data are strings: a wrong type.
   std::vector<double> timestamps;  // s; instead of starting_time.

@@ -113,6 +113,25 @@ TEST_F(NwbReaderTest, SweepsAreInOrderOfTheirNumbers) {
   EXPECT_THAT(FindSweep(*file, "3").error().advice, HasSubstr("2, 9, 10"));
 }
 
+TEST_F(NwbReaderTest, SweepNumbersThatAreNoneGiveWayToTheName) {
+  for (const double none : {4294967295.0, -1.0, static_cast<double>(NAN)}) {
+    FileSpec spec = Nwb2();
+    for (SeriesSpec& series : spec.series) series.sweep_number = none;
+    const auto file = Open(spec).value();
+    EXPECT_EQ(file->sweeps()[0].number, 4);
+    EXPECT_TRUE(file->sweeps()[0].has_current);
+  }
+}
+
+TEST_F(NwbReaderTest, AcquisitionSystemsNamesAreRead) {
+  FileSpec spec = Nwb1();
+  spec.series[0].path = "/acquisition/timeseries/data_00012_AD0";
+  spec.series[1].path = "/stimulus/presentation/data_00012_DA0";
+  const auto file = Open(spec).value();
+  EXPECT_EQ(file->sweeps()[0].number, 12);
+  ExpectTheStep(file->Read(0).value());
+}
+
 TEST_F(NwbReaderTest, VoltageClampIsListedWithTheReasonAndNotRead) {
   FileSpec spec = Nwb2();
   spec.series[0].type = "VoltageClampSeries";

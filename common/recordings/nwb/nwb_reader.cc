@@ -2,14 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <limits>
 
 #include "common/recordings/columns.h"
 #include "common/recordings/nwb/hdf5_file.h"
+#include "common/recordings/nwb/nwb_listing.h"
 
 namespace inferon::nwb {
 namespace {
@@ -19,13 +18,6 @@ constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 // apply: their numbers are volts and amperes already.
 constexpr double kFirstTrueConversion = 1.1;
 
-// Where one sweep lies in the file.
-struct Series {
-  std::string response;    // Group of the voltage,
-  std::string stimulus;    // of the current; empty where there is none.
-  std::string experiment;  // NWB 1: the epoch that says which samples are valid; may be empty.
-};
-
 // One numeric series of a file, ready to be scaled.
 struct Samples {
   std::vector<double> values;
@@ -34,42 +26,23 @@ struct Samples {
   std::vector<double> times_ms;  // Where the file has timestamps instead of a rate.
 };
 
-std::optional<std::int64_t> LastNumber(const std::string& name) {
-  std::size_t end = name.size();
-  while (end > 0 && !std::isdigit(static_cast<unsigned char>(name[end - 1]))) --end;
-  std::size_t begin = end;
-  while (begin > 0 && std::isdigit(static_cast<unsigned char>(name[begin - 1]))) --begin;
-  std::int64_t number = 0;
-  const auto [stop, error] = std::from_chars(name.data() + begin, name.data() + end, number);
-  if (begin == end || error != std::errc()) return std::nullopt;
-  return number;
-}
-
 class NwbFile : public RecordingFile {
  public:
   NwbFile(Hdf5File file, std::string path, const ReadOptions& options)
-      : file_(std::move(file)), path_(std::move(path)), options_(options) {}
+      : file_(std::move(file)),
+        path_(std::move(path)),
+        options_(options),
+        listing_(ListSweeps(file_)) {}
 
-  // False where the file is no NWB file.
-  bool List() {
-    if (file_.Exists("/acquisition/timeseries")) {
-      version_ = 1;
-      List1();
-    } else if (file_.Exists("/acquisition")) {
-      version_ = 2;
-      List2();
-    }
-    return version_ != 0;
-  }
-
-  std::string_view format() const override { return version_ == 1 ? "NWB 1" : "NWB 2"; }
-  const std::vector<SweepInfo>& sweeps() const override { return sweeps_; }
+  bool IsNwb() const { return listing_.version != 0; }
+  std::string_view format() const override { return listing_.version == 1 ? "NWB 1" : "NWB 2"; }
+  const std::vector<SweepInfo>& sweeps() const override { return listing_.sweeps; }
 
   Result<Recording> Read(std::size_t index) const override {
-    const SweepInfo& sweep = sweeps_.at(index);
+    const SweepInfo& sweep = listing_.sweeps.at(index);
     Result<Recording> recording =
         sweep.problem.empty()
-            ? ReadSweep(series_.at(index))
+            ? ReadSweep(listing_.series.at(index))
             : Result<Recording>(InvalidArgument(sweep.problem, "Choose another sweep"));
     if (recording) return recording;
     Error error = recording.error();
@@ -78,131 +51,10 @@ class NwbFile : public RecordingFile {
   }
 
  private:
-  // NWB 1: responses and stimuli have the same name, "Sweep_12" (or, by MIES, "data_00012_AD0" and
-  // "data_00012_DA0").
-  void List1() {
-    for (const std::string& name : file_.Children("/acquisition/timeseries")) {
-      Series series{.response = "/acquisition/timeseries/" + name};
-      SweepInfo sweep{.name = name};
-      std::string stimulus = name;
-      if (name.starts_with("data_")) {
-        sweep.number = LastNumber(name.substr(0, name.find('_', 5)));
-        if (const std::size_t at = stimulus.find("_AD"); at != std::string::npos) {
-          stimulus.replace(at, 3, "_DA");
-        }
-      } else {
-        sweep.number = LastNumber(name);
-      }
-      stimulus = "/stimulus/presentation/" + stimulus;
-      if (file_.Exists(stimulus + "/data")) series.stimulus = stimulus;
-      if (sweep.number) {
-        const std::string epoch = fmt::format("/epochs/Experiment_{}", *sweep.number);
-        if (file_.Exists(epoch)) series.experiment = epoch;
-      }
-      for (const char* where :
-           {"/aibs_stimulus_name", "/aibs_stimulus_description", "/stimulus_description"}) {
-        for (const std::string& group : {series.stimulus, series.response}) {
-          if (group.empty() || !sweep.description.empty()) continue;
-          const std::vector<std::string> texts = file_.Texts(group + where);
-          if (!texts.empty()) sweep.description = texts.front();
-        }
-      }
-      Add(std::move(sweep), std::move(series));
-    }
-    SortByNumber();
-  }
-
-  // NWB 2: a stimulus belongs to the response with its sweep number and electrode.
-  void List2() {
-    struct Stimulus {
-      std::string path, name;
-      std::optional<double> sweep;
-      std::optional<std::uint64_t> electrode;
-    };
-    std::vector<Stimulus> stimuli;
-    for (const std::string& name : file_.Children("/stimulus/presentation")) {
-      const std::string path = "/stimulus/presentation/" + name;
-      if (!file_.Exists(path + "/data")) continue;
-      stimuli.push_back({path, name, file_.NumberAttribute(path, "sweep_number"),
-                         file_.ObjectId(path + "/electrode")});
-    }
-    for (const std::string& name : file_.Children("/acquisition")) {
-      const std::string path = "/acquisition/" + name;
-      const std::string type = file_.TextAttribute(path, "neurodata_type").value_or("");
-      if (!file_.Exists(path + "/data")) continue;
-      SweepInfo sweep{.name = name};
-      const std::optional<double> number = file_.NumberAttribute(path, "sweep_number");
-      sweep.number = number ? static_cast<std::int64_t>(*number) : LastNumber(name);
-      sweep.description = file_.TextAttribute(path, "stimulus_description").value_or("");
-      if (type != "CurrentClampSeries" && type != "IZeroClampSeries") {
-        sweep.problem = fmt::format("it is no current-clamp series but '{}'", type);
-      }
-      Series series{.response = path};
-      const std::optional<std::uint64_t> electrode = file_.ObjectId(path + "/electrode");
-      std::vector<const Stimulus*> same;
-      for (const Stimulus& stimulus : stimuli) {
-        const bool matches = number && stimulus.sweep
-                                 ? *number == *stimulus.sweep
-                                 : sweep.number && LastNumber(stimulus.name) == sweep.number;
-        if (matches) same.push_back(&stimulus);
-      }
-      if (same.size() > 1) {
-        std::erase_if(same, [&](const Stimulus* stimulus) {
-          return !electrode || stimulus->electrode != electrode;
-        });
-      }
-      if (same.size() == 1) series.stimulus = same.front()->path;
-      Add(std::move(sweep), std::move(series));
-    }
-    SortByNumber();
-  }
-
-  void Add(SweepInfo sweep, Series series) {
-    const Result<std::size_t> length = file_.Length(series.response + "/data");
-    sweep.has_current = !series.stimulus.empty();
-    if (length) {
-      sweep.samples = *length;
-    } else if (sweep.problem.empty()) {
-      sweep.problem = length.error().message;
-    }
-    sweep.rate_khz =
-        file_.NumberAttribute(series.response + "/starting_time", "rate").value_or(0) / 1000;
-    if (sweep.problem.empty()) {
-      const auto unit = UnitText(series.response);
-      if (unit && !UnitScale(Signal::kVoltage, *unit)) {
-        sweep.problem = fmt::format("its response is in '{}', not a voltage", *unit);
-      }
-    }
-    sweeps_.push_back(std::move(sweep));
-    series_.push_back(std::move(series));
-  }
-
-  void SortByNumber() {
-    std::vector<std::size_t> order(sweeps_.size());
-    for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
-    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-      return sweeps_[a].number.value_or(-1) < sweeps_[b].number.value_or(-1);
-    });
-    std::vector<SweepInfo> sweeps;
-    std::vector<Series> series;
-    for (const std::size_t i : order) {
-      sweeps.push_back(std::move(sweeps_[i]));
-      series.push_back(std::move(series_[i]));
-    }
-    sweeps_ = std::move(sweeps);
-    series_ = std::move(series);
-  }
-
-  std::optional<std::string> UnitText(const std::string& group) const {
-    auto unit = file_.TextAttribute(group + "/data", "unit");
-    if (unit && (unit->empty() || *unit == "unknown")) return std::nullopt;
-    return unit;
-  }
-
   // Factor from the stored numbers to mV or pA: the unit's (the file's, else the one given), times
   // the conversion of the series.
   Result<double> Scale(const std::string& group, Signal signal) const {
-    const std::optional<std::string> declared = UnitText(group);
+    const std::optional<std::string> declared = DeclaredUnit(file_, group);
     std::string unit = declared.value_or("");
     if (!declared) {
       const std::vector<std::string_view> given =
@@ -230,7 +82,7 @@ class NwbFile : public RecordingFile {
   }
 
   bool ConversionApplies() const {
-    if (version_ != 1) return true;
+    if (listing_.version != 1) return true;
     const std::vector<std::string> made_by = file_.Texts("/general/generated_by");
     for (std::size_t i = 0; i + 1 < made_by.size(); ++i) {
       if (made_by[i] != "version") continue;
@@ -379,9 +231,7 @@ class NwbFile : public RecordingFile {
   Hdf5File file_;
   std::string path_;
   ReadOptions options_;
-  int version_ = 0;
-  std::vector<SweepInfo> sweeps_;
-  std::vector<Series> series_;
+  const Listing listing_;
 };
 
 }  // namespace
@@ -391,7 +241,7 @@ Result<std::unique_ptr<RecordingFile>> OpenNwb(const std::filesystem::path& path
   Result<Hdf5File> file = Hdf5File::Open(path);
   if (!file) return tl::unexpected(file.error());
   auto nwb = std::make_unique<NwbFile>(std::move(*file), path.string(), options);
-  if (!nwb->List()) {
+  if (nwb->sweeps().empty() && !nwb->IsNwb()) {
     return InvalidArgument(
         fmt::format("{} is an HDF5 file but no NWB file: it has no /acquisition", path.string()),
         "Give an NWB file (version 1 or 2) or a table of text");

@@ -1,0 +1,182 @@
+#include "common/recordings/nwb/nwb_listing.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+
+#include "common/recordings/columns.h"
+
+namespace inferon::nwb {
+namespace {
+
+// Sweep numbers are 32 bit; the largest stands for none.
+constexpr double kNoSweep = 4294967295.0;
+
+std::optional<std::int64_t> LastNumber(const std::string& name) {
+  std::size_t end = name.size();
+  while (end > 0 && !std::isdigit(static_cast<unsigned char>(name[end - 1]))) --end;
+  std::size_t begin = end;
+  while (begin > 0 && std::isdigit(static_cast<unsigned char>(name[begin - 1]))) --begin;
+  std::int64_t number = 0;
+  const auto [stop, error] = std::from_chars(name.data() + begin, name.data() + end, number);
+  if (begin == end || error != std::errc()) return std::nullopt;
+  return number;
+}
+
+// "Sweep_12" and "CurrentClampSeries_12" have the number 12, MIES' "data_00012_AD0" has, too.
+std::optional<std::int64_t> NumberOf(const std::string& name) {
+  return LastNumber(name.starts_with("data_") ? name.substr(0, name.find('_', 5)) : name);
+}
+
+// Stimulus of NWB 2 with what tells whose it is.
+struct Stimulus {
+  std::string path, name;
+  std::optional<std::int64_t> number;
+  std::optional<std::uint64_t> electrode;
+};
+
+class Lister {
+ public:
+  explicit Lister(const Hdf5File& file) : file_(file) {}
+
+  Listing List() {
+    if (file_.Exists("/acquisition/timeseries")) {
+      listing_.version = 1;
+      List1();
+    } else if (file_.Exists("/acquisition")) {
+      listing_.version = 2;
+      List2();
+    }
+    SortByNumber();
+    return std::move(listing_);
+  }
+
+ private:
+  // NWB 1: responses and stimuli have the same name (MIES: "..._AD0" and "..._DA0").
+  void List1() {
+    for (const std::string& name : file_.Children("/acquisition/timeseries")) {
+      Series series{.response = "/acquisition/timeseries/" + name};
+      SweepInfo sweep{.name = name, .number = NumberOf(name)};
+      std::string stimulus = "/stimulus/presentation/" + name;
+      const std::size_t channel = stimulus.find("_AD");
+      if (name.starts_with("data_") && channel != std::string::npos) {
+        stimulus.replace(channel, 3, "_DA");
+      }
+      if (file_.Exists(stimulus + "/data")) series.stimulus = stimulus;
+      if (sweep.number) {
+        const std::string epoch = fmt::format("/epochs/Experiment_{}", *sweep.number);
+        if (file_.Exists(epoch)) series.experiment = epoch;
+      }
+      sweep.description = Description1(series);
+      Add(std::move(sweep), std::move(series));
+    }
+  }
+
+  std::string Description1(const Series& series) const {
+    for (const char* name :
+         {"/aibs_stimulus_name", "/aibs_stimulus_description", "/stimulus_description"}) {
+      for (const std::string& group : {series.stimulus, series.response}) {
+        if (group.empty()) continue;
+        const std::vector<std::string> texts = file_.Texts(group + name);
+        if (!texts.empty() && !texts.front().empty()) return texts.front();
+      }
+    }
+    return "";
+  }
+
+  // NWB 2: a stimulus belongs to the response with its sweep number and electrode.
+  void List2() {
+    std::vector<Stimulus> stimuli;
+    for (const std::string& name : file_.Children("/stimulus/presentation")) {
+      const std::string path = "/stimulus/presentation/" + name;
+      if (!file_.Exists(path + "/data")) continue;
+      stimuli.push_back({path, name, Number2(path, name), file_.ObjectId(path + "/electrode")});
+    }
+    for (const std::string& name : file_.Children("/acquisition")) {
+      const std::string path = "/acquisition/" + name;
+      if (!file_.Exists(path + "/data")) continue;
+      const std::string type = file_.TextAttribute(path, "neurodata_type").value_or("");
+      SweepInfo sweep{.name = name, .number = Number2(path, name)};
+      sweep.description = file_.TextAttribute(path, "stimulus_description").value_or("");
+      if (type != "CurrentClampSeries" && type != "IZeroClampSeries") {
+        sweep.problem = fmt::format("it is no current-clamp series but '{}'", type);
+      }
+      Series series{.response = path, .stimulus = StimulusOf(path, sweep, stimuli)};
+      Add(std::move(sweep), std::move(series));
+    }
+  }
+
+  std::optional<std::int64_t> Number2(const std::string& path, const std::string& name) const {
+    const std::optional<double> number = file_.NumberAttribute(path, "sweep_number");
+    if (number && *number >= 0 && *number < kNoSweep) return static_cast<std::int64_t>(*number);
+    return NumberOf(name);
+  }
+
+  std::string StimulusOf(const std::string& response, const SweepInfo& sweep,
+                         const std::vector<Stimulus>& stimuli) const {
+    std::vector<const Stimulus*> same;
+    for (const Stimulus& stimulus : stimuli) {
+      if (sweep.number && stimulus.number == sweep.number) same.push_back(&stimulus);
+    }
+    if (same.size() > 1) {
+      const std::optional<std::uint64_t> electrode = file_.ObjectId(response + "/electrode");
+      std::erase_if(same, [&](const Stimulus* stimulus) {
+        return !electrode || stimulus->electrode != electrode;
+      });
+    }
+    return same.size() == 1 ? same.front()->path : "";
+  }
+
+  void Add(SweepInfo sweep, Series series) {
+    const Result<std::size_t> length = file_.Length(series.response + "/data");
+    sweep.has_current = !series.stimulus.empty();
+    if (length) {
+      sweep.samples = *length;
+    } else if (sweep.problem.empty()) {
+      sweep.problem = length.error().message;
+    }
+    sweep.rate_khz =
+        file_.NumberAttribute(series.response + "/starting_time", "rate").value_or(0) / 1000;
+    if (sweep.problem.empty()) {
+      const auto unit = DeclaredUnit(file_, series.response);
+      if (unit && !UnitScale(Signal::kVoltage, *unit)) {
+        sweep.problem = fmt::format("its response is in '{}', not a voltage", *unit);
+      }
+    }
+    listing_.sweeps.push_back(std::move(sweep));
+    listing_.series.push_back(std::move(series));
+  }
+
+  void SortByNumber() {
+    std::vector<std::size_t> order(listing_.sweeps.size());
+    for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+      return listing_.sweeps[a].number.value_or(-1) < listing_.sweeps[b].number.value_or(-1);
+    });
+    std::vector<SweepInfo> sweeps;
+    std::vector<Series> series;
+    for (const std::size_t i : order) {
+      sweeps.push_back(std::move(listing_.sweeps[i]));
+      series.push_back(std::move(listing_.series[i]));
+    }
+    listing_.sweeps = std::move(sweeps);
+    listing_.series = std::move(series);
+  }
+
+  const Hdf5File& file_;
+  Listing listing_;
+};
+
+}  // namespace
+
+Listing ListSweeps(const Hdf5File& file) { return Lister(file).List(); }
+
+std::optional<std::string> DeclaredUnit(const Hdf5File& file, const std::string& group) {
+  auto unit = file.TextAttribute(group + "/data", "unit");
+  if (unit && (unit->empty() || *unit == "unknown")) return std::nullopt;
+  return unit;
+}
+
+}  // namespace inferon::nwb

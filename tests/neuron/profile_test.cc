@@ -220,6 +220,12 @@ TEST(ProfileTest, ProtocolIsTheProfilesOwn) {
   EXPECT_TRUE(ParseProfile(Replaced("[[200.0, 1200.0, 1.0]]", "[]"))->protocol.steps.empty());
 }
 
+TEST(ProfileTest, DefaultProtocolIsTheProfilesOrWithoutOneTheApis) {
+  EXPECT_EQ(DefaultProtocol(BuiltInProfile("adex-tutorial")->text),
+            BuiltInProfile("adex-tutorial")->protocol);
+  EXPECT_EQ(DefaultProtocol("no profile"), Protocol());
+}
+
 TEST(ProfileTest, RefusesProtocolsThatCannotRun) {
   const std::string step = "[[200.0, 1200.0, 1.0]]";
   ExpectRefused(Replaced(step, "[[200.0, 1500.0, 1.0]]"), "'protocol'");

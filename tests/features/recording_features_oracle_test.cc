@@ -9,6 +9,7 @@
 #include "common/base/files.h"
 #include "common/features/catalogue.h"
 #include "common/features/recording_features.h"
+#include "common/recordings/stimulus.h"
 #include "common/recordings/text_reader.h"
 
 namespace inferon {
@@ -96,6 +97,24 @@ TEST_F(RecordingFeaturesOracleTest, AgreesWithIpfxAndPrintsTheTable) {
     EXPECT_NEAR(fast, 0, 1) << name;
     EXPECT_NEAR(width, 0, 0.1) << name;
   }
+}
+
+TEST_F(RecordingFeaturesOracleTest, StepFoundInTheCurrentServesAsWellAsTheGivenOne) {
+  int found = 0;
+  for (const auto& entry : reference_) {
+    const std::string name = entry["csv"];
+    const auto& ipfx = entry["ipfx_c607a36"];
+    const Recording recording = Load(entry);
+    const Result<StepWindow> step = FindStep(recording);
+    if (!step) continue;
+    ++found;
+    const RecordingFeatures ours = ExtractRecordingFeatures(
+        {recording.time_ms, recording.voltage_mv}, Window{step->start_ms, step->stop_ms}, {});
+    EXPECT_EQ(ours.spikes.size(), ipfx["n_spikes"].get<std::size_t>()) << name;
+    EXPECT_NEAR(Get(ours, "latency"), 1000 * ipfx["latency"].get<double>(), 0.2) << name;
+    EXPECT_NEAR(Get(ours, "fast_trough"), MeanOf(ipfx["fast_trough_v"]), 1) << name;
+  }
+  EXPECT_GE(found, 13);
 }
 
 TEST_F(RecordingFeaturesOracleTest, FurtherFeaturesAgreeWithIpfx) {

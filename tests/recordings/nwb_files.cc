@@ -99,6 +99,14 @@ void WriteSeries(hid_t file, const SeriesSpec& series) {
     H5Dclose(WriteArray(group, "timestamps", series.timestamps, H5T_IEEE_F64LE));
   }
   if (!series.type.empty()) WriteText(group, "neurodata_type", series.type);
+  if (!series.electrode.empty()) {
+    const std::string target = "/general/" + series.electrode;
+    if (H5Lexists(file, "/general", H5P_DEFAULT) <= 0 ||
+        H5Lexists(file, target.c_str(), H5P_DEFAULT) <= 0) {
+      H5Gclose(MakeGroup(file, target));
+    }
+    H5Lcreate_soft(target.c_str(), group, "electrode", H5P_DEFAULT, H5P_DEFAULT);
+  }
   if (series.sweep_number) WriteNumber(group, "sweep_number", *series.sweep_number);
   H5Gclose(group);
 }

@@ -18,6 +18,7 @@ struct SeriesSpec {
   double conversion = 1;
   std::string type;  // neurodata_type; empty: none.
   std::optional<double> sweep_number;
+  std::string electrode;           // Name of a group that the series links to; empty: none.
   bool as_int16 = false;           // Stored as rounded 16-bit integers.
   bool as_text = false;            // The data are strings: a wrong type.
   std::vector<double> timestamps;  // s; instead of starting_time.

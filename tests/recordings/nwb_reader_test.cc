@@ -132,6 +132,29 @@ TEST_F(NwbReaderTest, AcquisitionSystemsNamesAreRead) {
   ExpectTheStep(file->Read(0).value());
 }
 
+TEST_F(NwbReaderTest, SeveralElectrodesOfASweepKeepTheirOwnStimuli) {
+  FileSpec spec;
+  for (const char* electrode : {"left", "right"}) {
+    for (SeriesSpec series : Nwb2().series) {
+      series.path += std::string("_") + electrode;
+      series.electrode = electrode;
+      if (series.unit == "amperes" && series.electrode == "right") {
+        for (double& current : series.data) current *= 2;
+      }
+      spec.series.push_back(series);
+    }
+  }
+  const auto file = Open(spec).value();
+  ASSERT_EQ(file->sweeps().size(), 2u);
+  EXPECT_THAT(FindSweep(*file, "4").error().advice, HasSubstr("CurrentClampSeries_04_left"));
+  const auto amplitude = [&](const std::string& name) {
+    const std::size_t index = FindSweep(*file, "CurrentClampSeries_04_" + name).value();
+    return FindStimulus(file->Read(index).value()).value().step.amplitude_pa;
+  };
+  EXPECT_NEAR(amplitude("left"), 200, 1e-9);
+  EXPECT_NEAR(amplitude("right"), 400, 1e-9);
+}
+
 TEST_F(NwbReaderTest, VoltageClampIsListedWithTheReasonAndNotRead) {
   FileSpec spec = Nwb2();
   spec.series[0].type = "VoltageClampSeries";

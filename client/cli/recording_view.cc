@@ -6,6 +6,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "common/features/features.h"
+
 namespace inferon::cli {
 namespace {
 
@@ -15,6 +17,12 @@ std::string ShowValue(double value) {
 
 nlohmann::json OrNull(double value) {
   return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(nullptr);
+}
+
+// A column of "nan" is no current.
+bool CurrentIsKnown(const Recording& recording) {
+  return std::any_of(recording.current_pa.begin(), recording.current_pa.end(),
+                     [](double current) { return std::isfinite(current); });
 }
 
 std::string DescribeSpikes(const Sweep& sweep, const RecordingFeatures& found) {
@@ -59,7 +67,7 @@ Table SweepTable(const std::string& file, const Sweep& sweep, const SpikeSetting
       {"samples", fmt::format("{}, {:g} ms apart", sweep.info.samples, 1 / sweep.info.rate_khz)},
       {"duration", fmt::format("{:g} ms", recording.time_ms.back() - recording.time_ms.front())},
       {"voltage", fmt::format("{:g} to {:g} mV", *low, *high)},
-      {"current", recording.current_pa.empty() ? "not recorded" : "recorded"},
+      {"current", CurrentIsKnown(recording) ? "recorded" : "not known"},
       {"spikes", DescribeSpikes(sweep, FeaturesOf(sweep, settings))},
       {"step", DescribeStep(sweep)}};
   if (!sweep.info.description.empty()) {
@@ -89,7 +97,7 @@ nlohmann::json SweepJson(const Sweep& sweep, const SpikeSettings& settings) {
           {"duration_ms", recording.time_ms.back() - recording.time_ms.front()},
           {"voltage_min_mv", *low},
           {"voltage_max_mv", *high},
-          {"current", !recording.current_pa.empty()},
+          {"current", CurrentIsKnown(recording)},
           {"spikes", found.spikes.size() + found.before.size() + found.after.size()},
           {"spikes_before", found.before.size()},
           {"spikes_after", found.after.size()},
@@ -103,8 +111,11 @@ Table FeatureTable(std::span<const double> values, std::span<const std::size_t> 
   Table table{{{"FEATURE"}, {"VALUE", true}, {"MEANING"}}, {}};
   for (const std::size_t i : chosen) {
     const FeatureInfo& info = FeatureCatalogue()[i];
+    // The twelve have rules of their own on the chip's grid; the label fits both.
+    const bool own = units == UnitSystem::kChip && i < kFeatureCount;
+    const auto meaning = own ? FeatureLabel(static_cast<Feature>(i)) : info.definition;
     table.rows.push_back(
-        {FeatureNameWithUnit(info, units), ShowValue(values[i]), std::string(info.definition)});
+        {FeatureNameWithUnit(info, units), ShowValue(values[i]), std::string(meaning)});
   }
   return table;
 }

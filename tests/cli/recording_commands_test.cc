@@ -115,6 +115,15 @@ TEST(RecordingCommandsTest, WithoutAKnownStepTheWholeRecordingIsLookedAtAndSaid)
   EXPECT_EQ(runner.Run({"recording", "features", file, "--step-window", "1,9"}).exit_code, kUsage);
 }
 
+TEST(RecordingCommandsTest, AColumnOfNanIsNoCurrent) {
+  CommandRunner runner;
+  const std::string file =
+      runner.Write("r.csv", "time_ms,voltage_mV,current_pA\n0,-70,nan\n1,-70,nan\n2,-70,nan\n");
+  const CommandResult result = runner.Run({"recording", "info", file, "--json"});
+  ASSERT_EQ(result.exit_code, kOk) << result.err;
+  EXPECT_EQ(nlohmann::json::parse(result.out).at("current"), false);
+}
+
 TEST(RecordingCommandsTest, OptionsOfTheChipsViewNeedIt) {
   CommandRunner runner;
   const std::string file = runner.Write("r.csv", Csv());

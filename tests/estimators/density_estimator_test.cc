@@ -117,6 +117,23 @@ TEST_F(DensityEstimatorTest, DensityOfPairsIsTheDensityOfEach) {
   }
 }
 
+TEST_F(DensityEstimatorTest, QuestionsTogetherGetTheBitsOfEachAlone) {
+  for (const auto& [estimator, toy] : {std::pair{features_, gaussian_}, {summary_, sine_}}) {
+    const std::size_t d = estimator->dimension();
+    std::vector<std::vector<double>> together;
+    std::vector<DensityQuestion> questions;
+    for (std::size_t i = 0; i < 21; ++i) together.emplace_back(1 + i * 7 % 90);
+    for (std::size_t i = 0; i < together.size(); ++i) {
+      const MatrixView theta{toy->theta.data() + i * d, together[i].size(), d};
+      questions.push_back({toy->X(i), theta, together[i].data()});
+    }
+    estimator->LogDensityOfMany(questions);
+    for (std::size_t i = 0; i < together.size(); ++i) {
+      EXPECT_EQ(together[i], estimator->LogDensity(toy->X(i), questions[i].theta)) << i;
+    }
+  }
+}
+
 TEST_F(DensityEstimatorTest, LoadedGivesTheSameBits) {
   const TemporaryFolder folder;
   for (const auto& [estimator, toy] : {std::pair{features_, gaussian_}, {summary_, sine_}}) {

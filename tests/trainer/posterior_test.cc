@@ -7,6 +7,7 @@
 #include <fstream>
 #include <set>
 
+#include "server/trainer/queries/mode_search.h"
 #include "tests/trainer/study_fixture.h"
 
 namespace inferon::trainer {
@@ -83,6 +84,22 @@ TEST_F(PosteriorTest, MapIsTheMostProbableDraw) {
   const auto draws = for_draws.Next(1500, {});
   EXPECT_EQ(map->log_density, *std::ranges::max_element(draws->log_density));
   EXPECT_EQ(LogDensityOfCodes(*model, input->x, map->codes, {})->front(), map->log_density);
+}
+
+TEST_F(PosteriorTest, ModeIsNeverWorseThanTheBestDrawAndRepeats) {
+  const auto model = Model();
+  const auto input = PrepareInput(*model, Observe(930), ToyProtocol());
+  PosteriorSampler sampler(*model, input->x, 1);
+  const auto best = FindMap(sampler, 200, model->dimension(), {});
+  const auto mode = FindMode(*model, input->x, 200, 1, {});
+  ASSERT_TRUE(mode);
+  EXPECT_GE(mode->log_density, best->log_density);
+  EXPECT_EQ(LogDensityOfCodes(*model, input->x, mode->codes, {})->front(), mode->log_density);
+  EXPECT_EQ(FindMode(*model, input->x, 200, 1, {})->codes, mode->codes);
+  std::stop_source stop;
+  stop.request_stop();
+  EXPECT_EQ(FindMode(*model, input->x, 200, 1, stop.get_token()).error().code,
+            ErrorCode::kCancelled);
 }
 
 TEST_F(PosteriorTest, DensityIsMinusInfinityWhereTheClassifierRejects) {

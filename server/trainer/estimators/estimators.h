@@ -6,6 +6,7 @@
 // its own map. All arrays are row-major float32. A density is one over that space, in nats.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -105,6 +106,13 @@ struct TrainingResult {
   std::uint32_t members = 0;          // Of an ensemble: their curves stand one after another.
 };
 
+// One of several questions that are answered together.
+struct DensityQuestion {
+  std::span<const float> x;       // [input_columns]
+  MatrixView theta;               // [n, dimension]
+  double* log_density = nullptr;  // Gets the answer, [n].
+};
+
 // A conditional density q(theta | x). Immutable after training; const calls are
 // thread-safe.
 class DensityEstimator {
@@ -121,6 +129,13 @@ class DensityEstimator {
                                     std::vector<double>* log_density) const = 0;
   // log q(theta_i | x) for one x and many theta ([n, dimension]).
   virtual std::vector<double> LogDensity(std::span<const float> x, MatrixView theta) const = 0;
+  // As LogDensity for each question, to the last bit, whatever it is asked together with.
+  virtual void LogDensityOfMany(std::span<const DensityQuestion> questions) const {
+    for (const DensityQuestion& q : questions) {
+      const std::vector<double> density = LogDensity(q.x, q.theta);
+      std::copy(density.begin(), density.end(), q.log_density);
+    }
+  }
   // log q(theta_i | x_i) for pairs.
   virtual std::vector<double> LogDensityPairs(const RowSource& x, MatrixView theta) const = 0;
   // Distance of x from what the estimator was trained on: a score that is about uniform in [0,1]

@@ -39,6 +39,30 @@ class FlowEstimator : public StoredEstimator {
     return {density.begin(), density.end()};
   }
 
+  void LogDensityOfMany(std::span<const DensityQuestion> questions) const override {
+    const std::vector<float> contexts = Contexts(questions);
+    const std::size_t columns = contexts.size() / std::max<std::size_t>(questions.size(), 1);
+    std::vector<float> context, theta;
+    for (std::size_t i = 0; i < questions.size(); ++i) {
+      const MatrixView rows = questions[i].theta;
+      INFERON_CHECK(rows.columns == dimension());
+      theta.insert(theta.end(), rows.data, rows.data + rows.rows * rows.columns);
+      for (std::size_t row = 0; row < rows.rows; ++row) {
+        const float* own = contexts.data() + i * columns;
+        context.insert(context.end(), own, own + columns);
+      }
+    }
+    const std::size_t count = theta.size() / dimension();
+    std::vector<float> density(count);
+    flow_.LogDensityPairs({context.data(), count, columns}, {theta.data(), count, dimension()},
+                          density.data());
+    const float* from = density.data();
+    for (const DensityQuestion& question : questions) {
+      std::copy_n(from, question.theta.rows, question.log_density);
+      from += question.theta.rows;
+    }
+  }
+
   std::vector<double> LogDensityPairs(const RowSource& x, MatrixView theta) const override {
     INFERON_CHECK(theta.columns == dimension() && x.columns == input_columns());
     INFERON_CHECK(x.rows == theta.rows);
@@ -77,12 +101,23 @@ class FlowEstimator : public StoredEstimator {
     return network;
   }
 
-  std::vector<float> Condition(std::span<const float> x) const {
-    INFERON_CHECK(x.size() == input_columns());
+  // Outputs of the input network for each question's x, one x at a time: a BLAS rounds a row's
+  // products differently at another place of the matrix.
+  std::vector<float> Contexts(std::span<const DensityQuestion> questions) const {
     const ComputeScope scope(1);
     const c10::InferenceMode inference;
-    const at::Tensor context = network_->Context(network_->Scale(x.data(), 1)).contiguous();
-    return flow_.Condition({Data(context), static_cast<std::size_t>(context.size(1))});
+    std::vector<float> contexts;
+    for (const DensityQuestion& question : questions) {
+      INFERON_CHECK(question.x.size() == input_columns());
+      const at::Tensor own = network_->Context(network_->Scale(question.x.data(), 1)).contiguous();
+      contexts.insert(contexts.end(), Data(own), Data(own) + own.numel());
+    }
+    return contexts;
+  }
+
+  std::vector<float> Condition(std::span<const float> x) const {
+    const DensityQuestion question{x, {}, nullptr};
+    return flow_.Condition(Contexts({&question, 1}));
   }
 
   const std::unique_ptr<DensityNetwork> network_;

@@ -7,6 +7,7 @@
 
 #include "common/base/files.h"
 #include "common/base/hash.h"
+#include "server/trainer/registry/batching_estimator.h"
 
 namespace inferon::trainer {
 namespace {
@@ -144,7 +145,7 @@ Result<std::shared_ptr<const LoadedModel>> Registry::ReadFromDisk(const ModelRec
   if (!estimator) return tl::unexpected(estimator.error());
   auto model = std::make_shared<LoadedModel>();
   model->record = record;
-  model->estimator = std::move(*estimator);
+  model->estimator = MakeBatchingEstimator(std::move(*estimator));
   if (record.simulator) {
     auto space = ThetaSpace::Load(record.simulator->prior, record.simulator->maps);
     if (!space) return tl::unexpected(space.error());

@@ -8,6 +8,7 @@
 
 #include "common/rpc/convert.h"
 #include "common/rpc/status.h"
+#include "server/trainer/queries/mode_search.h"
 #include "server/trainer/services/convert.h"
 #include "server/trainer/studies/rounds.h"
 
@@ -16,6 +17,7 @@ namespace {
 
 constexpr std::uint64_t kBlock = 16'384;  // Draws in one message.
 constexpr std::uint64_t kMostDraws = 10'000'000;
+constexpr std::uint64_t kMapDraws = 2000;
 constexpr std::uint64_t kMostMapDraws = 1'000'000;
 constexpr std::uint64_t kMostPoints = 1'000'000;  // Of a log density query.
 constexpr std::uint64_t kMostPredictions = 100'000;
@@ -143,13 +145,12 @@ grpc::Status PosteriorService::EstimateMap(grpc::ServerContext* context,
 
 Status PosteriorService::Map(const v1::EstimateMapRequest& request, std::stop_token stop,
                              v1::EstimateMapResponse& response) {
-  const auto draws = CheckDraws(request.draws(), 10'000, kMostMapDraws);
+  const auto draws = CheckDraws(request.draws(), kMapDraws, kMostMapDraws);
   if (!draws) return tl::unexpected(draws.error());
   const auto question = Ask(request.model(), request.observation());
   if (!question) return tl::unexpected(question.error());
   const LoadedModel& model = *question->model;
-  PosteriorSampler sampler(model, question->input.x, request.seed());
-  const auto map = FindMap(sampler, *draws, model.dimension(), stop);
+  const auto map = FindMode(model, question->input.x, *draws, request.seed(), stop);
   if (!map) return tl::unexpected(map.error());
   response.mutable_codes()->Assign(map->codes.begin(), map->codes.end());
   response.set_log_density(map->log_density);

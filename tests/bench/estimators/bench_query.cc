@@ -13,6 +13,7 @@
 #include "common/base/clock.h"
 #include "common/base/files.h"
 #include "common/rpc/convert.h"
+#include "server/trainer/queries/mode_search.h"
 #include "server/trainer/queries/posterior.h"
 #include "server/trainer/registry/registry.h"
 #include "server/trainer/torch_estimator_factory.h"
@@ -85,10 +86,7 @@ InProcess MeasureInProcess(const std::filesystem::path& data, const QueryObserva
   };
   const auto map = [&] {
     const double start = CpuSeconds();
-    trainer::PosteriorSampler sampler(**model, input->x, 1);
-    if (!trainer::FindMap(sampler, 10'000, (*model)->dimension(), {})) {
-      throw std::runtime_error("no map");
-    }
+    if (!trainer::FindMode(**model, input->x, 2000, 1, {})) throw std::runtime_error("no mode");
     return CpuSeconds() - start;
   };
   double thousand = 1e9, best_map = 1e9, many = 1e9;

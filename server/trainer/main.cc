@@ -102,4 +102,7 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace inferon::trainer
 
-int main(int argc, char** argv) { return inferon::trainer::Main(argc, argv); }
+int main(int argc, char** argv) {
+  inferon::estimators::UseWidestBlas(argv);
+  return inferon::trainer::Main(argc, argv);
+}

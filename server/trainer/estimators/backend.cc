@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <filesystem>
 #include <thread>
 #if defined(__x86_64__)
 #include <xmmintrin.h>
@@ -107,7 +108,10 @@ ComputeScope::~ComputeScope() {
 void UseWidestBlas(char** argv) {
   if (!HasHalfWidthKernels() || std::getenv(kCoreVariable) != nullptr) return;
   if (setenv(kCoreVariable, kWideCore, 0) != 0) return;
-  execv("/proc/self/exe", argv);  // Returns only where it cannot: the program goes on as it is.
+  std::error_code
+      error;  // The program's own path, so that it keeps its name in lists of processes.
+  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (!error) execv(self.c_str(), argv);  // Returns only where it cannot: then all stays as it is.
 }
 
 std::string DescribeBackend() {

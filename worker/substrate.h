@@ -5,6 +5,7 @@
 #include <memory>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "common/base/result.h"
 #include "common/neuron/device.h"
@@ -21,6 +22,9 @@ struct SubstrateDescription {
   std::string mode;            // "emulator", "hardware", "zeromock", "simulation" or "fake".
   std::string chip;            // Chip that it is bound to; empty: any.
   std::string calibration_id;  // Hex SHA-256; empty: none.
+  std::vector<std::uint32_t> neurons = {};       // That it can run; empty: any.
+  std::vector<std::string> profile_sha256 = {};  // Of the profiles that it can run; empty: any.
+  double switch_seconds = 0;  // Substrate time that changing to another set-up costs.
 };
 
 // A run of consecutive experiments of a job. Experiment e is trial (e % trials) of set (e /

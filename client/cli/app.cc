@@ -41,6 +41,8 @@ void AddCommands(CLI::App& app, CommandContext& context) {
   AddPosteriorCommands(app, context);
   AddJobCommands(app, context);
   AddWorkerCommands(app, context);
+  AddProjectCommands(app, context);
+  AddUpkeepCommands(app, context);
   AddRecordingCommands(app, context);
   AddProfileCommands(app, context);
 }

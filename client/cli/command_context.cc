@@ -61,7 +61,17 @@ Result<std::unique_ptr<rpc::SchedulerClient>> CommandContext::Scheduler() const 
   if (!address) return tl::unexpected(address.error());
   return rpc::MakeSchedulerClient({.address = std::move(*address),
                                    .retry = CommandRetry(global.scheduler, DataFolder()),
-                                   .clock = &clock});
+                                   .clock = &clock,
+                                   .user = environment.user});
+}
+
+Result<std::unique_ptr<rpc::OperatorClient>> CommandContext::Operator() const {
+  Result<std::string> address = SchedulerAddress();
+  if (!address) return tl::unexpected(address.error());
+  return rpc::MakeOperatorClient({.address = std::move(*address),
+                                  .retry = CommandRetry(global.scheduler, DataFolder()),
+                                  .clock = &clock,
+                                  .user = environment.user});
 }
 
 Result<std::unique_ptr<client::TrainerClient>> CommandContext::Trainer() const {

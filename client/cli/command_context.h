@@ -11,6 +11,7 @@
 #include "client/library/trainer_client.h"
 #include "common/base/clock.h"
 #include "common/base/result.h"
+#include "common/rpc/operator_client.h"
 #include "common/rpc/scheduler_client.h"
 
 namespace CLI {
@@ -27,6 +28,7 @@ struct Environment {
   int width = 80;                        // Its columns.
   std::filesystem::path default_data;    // $INFERON_DATA, else ~/.local/share/inferon.
   std::filesystem::path program_folder;  // Where this executable lies.
+  std::string user = {};                 // Name of who calls, for the servers' record.
 };
 
 // Options that every command takes.
@@ -58,6 +60,7 @@ struct CommandContext {
   Result<std::string> TrainerAddress() const;
   // Clients of these servers. A server that is down shows in the first call (kUnavailable).
   Result<std::unique_ptr<rpc::SchedulerClient>> Scheduler() const;
+  Result<std::unique_ptr<rpc::OperatorClient>> Operator() const;
   Result<std::unique_ptr<client::TrainerClient>> Trainer() const;
 };
 

@@ -1,4 +1,4 @@
-// inferon job submit|list|show|watch|cancel
+// inferon job submit|list|show|watch|explain|pause|resume|cancel|fetch
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -11,6 +11,7 @@
 #include "client/cli/exit_codes.h"
 #include "client/cli/experiment_options.h"
 #include "client/cli/format.h"
+#include "client/cli/job_explain.h"
 #include "client/cli/job_fetch.h"
 #include "client/cli/job_view.h"
 #include "client/library/codes_file.h"
@@ -30,6 +31,10 @@ struct SubmitOptions {
   std::uint64_t seed = 0;
   std::uint32_t shard_size = 256;
   std::int32_t priority = 0;
+  std::string worker;
+  std::string calibration;
+  double max_run_seconds = 0;
+  bool reuse = false;
   bool watch = false;
 };
 
@@ -68,6 +73,10 @@ Result<rpc::JobSubmission> MakeSubmission(const SubmitOptions& options) {
   job.substrate = options.experiment.substrate;
   job.shard_size = options.shard_size;
   job.priority = options.priority;
+  job.pin_worker = options.worker;
+  job.pin_calibration = options.calibration;
+  job.max_run_seconds = options.max_run_seconds;
+  job.reuse = options.reuse;
   return job;
 }
 
@@ -158,6 +167,32 @@ int Cancel(CommandContext& context, const NameOptions& options) {
   return kOk;
 }
 
+int PauseOrResume(CommandContext& context, const NameOptions& options, bool pause) {
+  const auto scheduler = context.Operator();
+  if (!scheduler) return context.console.FailedCall(scheduler.error());
+  const std::string name = JobName(options.name, options.project);
+  const auto job = pause ? (*scheduler)->PauseJob(name, context.stop)
+                         : (*scheduler)->ResumeJob(name, context.stop);
+  if (!job) return context.console.FailedCall(job.error());
+  context.console.Print(fmt::format(
+      "{} {}, {} of {} experiments are done.", job->name, job->paused ? "is paused" : "goes on",
+      FormatCount(job->experiments_done), FormatCount(job->experiments)));
+  context.console.PrintJson(JobJson(*job));
+  return kOk;
+}
+
+int Pause(CommandContext& context, const NameOptions& options) {
+  return PauseOrResume(context, options, true);
+}
+
+int Resume(CommandContext& context, const NameOptions& options) {
+  return PauseOrResume(context, options, false);
+}
+
+int Explain(CommandContext& context, const NameOptions& options) {
+  return ExplainJob(context, JobName(options.name, options.project));
+}
+
 void AddProjectOption(CLI::App& command, std::string& project) {
   command.add_option("--project", project, "Project of the job")->type_name("ID");
 }
@@ -178,6 +213,16 @@ void AddSubmit(CLI::App& jobs, CommandContext& context) {
       ->check(CLI::Range(1u, 10'000u));
   command.add_option("--priority", options->priority, "Importance within the project")
       ->check(CLI::Range(-100, 100));
+  command.add_option("--worker", options->worker, "Run it on this worker only")->type_name("ID");
+  command.add_option("--calibration", options->calibration, "Run it under this calibration only")
+      ->type_name("ID");
+  command
+      .add_option("--max-run-seconds", options->max_run_seconds,
+                  "End it when it has run for longer; 0: no limit")
+      ->check(CLI::Range(0.0, 31'536'000.0))
+      ->type_name("S");
+  command.add_flag("--reuse", options->reuse,
+                   "Take results of identical experiments of jobs that were submitted with it");
   command.add_flag("--watch", options->watch, "Show the progress until the job has ended");
   AddProjectOption(command, options->project);
   AddExperimentOptions(command, options->experiment);
@@ -227,7 +272,10 @@ void AddJobCommands(CLI::App& app, CommandContext& context) {
   AddList(jobs, context);
   AddNamed(jobs, context, "show", "One job", Show);
   AddNamed(jobs, context, "watch", "Show a job's progress until it has ended", Watch);
-  AddNamed(jobs, context, "cancel", "Cancel a job", Cancel);
+  AddNamed(jobs, context, "explain", "Why a job waits, and when it is expected to start", Explain);
+  AddNamed(jobs, context, "pause", "Hold a job: its workers stop", Pause);
+  AddNamed(jobs, context, "resume", "Let a paused job go on", Resume);
+  AddNamed(jobs, context, "cancel", "Cancel a job: its workers stop", Cancel);
   AddFetch(jobs, context);
 }
 

@@ -27,6 +27,7 @@ struct Fetched {
   std::uint64_t observations = 0;
   std::uint64_t failed = 0;
   nlohmann::json failures = nlohmann::json::array();
+  nlohmann::json suspect = nlohmann::json::array();  // Their worker failed its next check.
 };
 
 std::filesystem::path FolderOf(const FetchOptions& options) {
@@ -70,6 +71,12 @@ Status Take(const FetchOptions& options, const std::filesystem::path& folder,
     fetched.writer = options.format == "csv" ? MakeCsvWriter(folder, *protocol)
                                              : MakeNpyWriter(folder, protocol->Points());
   }
+  if (block.suspect) {
+    fetched.suspect.push_back({{"first_index", block.first_index},
+                               {"count", block.count},
+                               {"worker", block.worker},
+                               {"calibration_id", block.calibration_id}});
+  }
   fetched.writer->Append(block.first_index, block.observations, fetched.protocol);
   fetched.observations += block.count;
   return {};
@@ -89,6 +96,7 @@ nlohmann::json WriteSummary(const std::filesystem::path& folder, const rpc::JobI
       {"observations", fetched.observations},
       {"failed", fetched.failed},
       {"failures", fetched.failures},
+      {"suspect", fetched.suspect},
       {"files", files},
       {"features", names},
       {"provenance", nlohmann::json::parse(fetched.provenance.empty() ? "null" : fetched.provenance,
@@ -133,6 +141,10 @@ int FetchJob(CommandContext& context, const FetchOptions& options) {
                     FormatCount(job->experiments - fetched.observations - fetched.failed),
                     rpc::JobStateName(job->state),
                     rpc::HasEnded(job->state) ? "" : " Fetch with --follow to wait for them."));
+  }
+  if (!fetched.suspect.empty()) {
+    context.console.Warn(
+        "some results are suspect: their worker failed its next health check; job.json names them");
   }
   summary["folder"] = folder.string();
   context.console.PrintJson(summary);

@@ -40,6 +40,14 @@ nlohmann::json JobJson(const rpc::JobInfo& job) {
           {"run", job.device.run},
           {"profile_sha256", job.profile_sha256},
           {"substrate_seconds", job.substrate_seconds},
+          {"paused", job.paused},
+          {"worker", job.pin_worker},
+          {"calibration_id", job.pin_calibration},
+          {"max_run_seconds", job.max_run_seconds},
+          {"run_seconds", job.run_seconds},
+          {"experiments_reused", job.experiments_reused},
+          {"experiments_suspect", job.experiments_suspect},
+          {"results_removed_time", TimeJson(job.results_removed_time)},
           {"create_time", TimeJson(job.create_time)},
           {"start_time", TimeJson(job.start_time)},
           {"end_time", TimeJson(job.end_time)},
@@ -56,13 +64,25 @@ void PrintJob(Console& console, const rpc::JobInfo& job) {
   const auto row = [&table](const char* key, std::string value) {
     if (!value.empty()) table.rows.push_back({key, std::move(value)});
   };
-  row("state", std::string(rpc::JobStateName(job.state)));
+  row("state", std::string(rpc::JobStateName(job.state)) + (job.paused ? ", paused" : ""));
   row("title", job.title);
   row("experiments",
       fmt::format("{} of {} done, {} failed", FormatCount(job.experiments_done),
                   FormatCount(job.experiments), FormatCount(job.experiments_failed)));
   row("shards", fmt::format("{} of {} experiments each, {} leased now", job.shards, job.shard_size,
                             job.shards_leased));
+  if (job.experiments_reused > 0) row("reused", FormatCount(job.experiments_reused));
+  if (job.experiments_suspect > 0) {
+    row("suspect", fmt::format("{} experiments: their worker failed its next health check",
+                               FormatCount(job.experiments_suspect)));
+  }
+  row("pinned to", job.pin_worker);
+  row("calibration", job.pin_calibration);
+  if (job.max_run_seconds > 0) {
+    row("run time", fmt::format("{} of at most {}", FormatDuration(job.run_seconds),
+                                FormatDuration(job.max_run_seconds)));
+  }
+  if (job.results_removed_time) row("results", "removed " + FormatTime(*job.results_removed_time));
   row("trials", std::to_string(job.trials));
   row("seed", std::to_string(job.seed));
   row("priority", std::to_string(job.priority));

@@ -25,6 +25,16 @@ std::filesystem::path ProgramFolder() {
   return error ? std::filesystem::path() : self.parent_path();
 }
 
+// Printable ASCII of the login name.
+std::string UserName() {
+  const char* user = std::getenv("USER");
+  std::string name;
+  for (const char c : std::string(user == nullptr ? "" : user)) {
+    if (c > ' ' && c < 127) name += c;
+  }
+  return name;
+}
+
 int TerminalWidth() {
   winsize size{};
   const bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 40;
@@ -40,7 +50,8 @@ int main(int argc, char** argv) {
                                               .terminal = isatty(STDERR_FILENO) == 1,
                                               .width = TerminalWidth(),
                                               .default_data = DefaultData(),
-                                              .program_folder = ProgramFolder()};
+                                              .program_folder = ProgramFolder(),
+                                              .user = UserName()};
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   return inferon::cli::RunCommandLine(arguments, environment, std::cout, std::cerr);
 }

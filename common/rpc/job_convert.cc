@@ -43,6 +43,19 @@ std::string WorkerStateName(v1::WorkerState state) {
   }
 }
 
+std::string HealthName(v1::WorkerHealth health) {
+  switch (health) {
+    case v1::WORKER_HEALTH_GOOD:
+      return "good";
+    case v1::WORKER_HEALTH_SUSPECT:
+      return "suspect";
+    case v1::WORKER_HEALTH_BAD:
+      return "bad";
+    default:
+      return "unknown";
+  }
+}
+
 }  // namespace
 
 std::string_view JobStateName(JobState state) {
@@ -76,6 +89,10 @@ v1::CreateJobRequest ToProto(const JobSubmission& submission) {
   spec.set_substrate(submission.substrate);
   spec.set_shard_size(submission.shard_size);
   spec.set_priority(submission.priority);
+  spec.mutable_placement()->set_worker(submission.pin_worker);
+  spec.mutable_placement()->set_calibration_id(submission.pin_calibration);
+  spec.set_max_run_seconds(submission.max_run_seconds);
+  spec.set_reuse(submission.reuse);
   return request;
 }
 
@@ -105,6 +122,16 @@ Result<JobInfo> JobFromProto(const v1::Job& job) {
   info.trials = job.trials();
   info.priority = job.priority();
   info.shard_size = job.shard_size();
+  info.pin_worker = job.placement().worker();
+  info.pin_calibration = job.placement().calibration_id();
+  info.paused = job.paused();
+  info.max_run_seconds = job.max_run_seconds();
+  info.run_seconds = job.run_seconds();
+  info.experiments_reused = job.experiments_reused();
+  info.experiments_suspect = job.experiments_suspect();
+  if (job.has_results_removed_time()) {
+    info.results_removed_time = FromProto(job.results_removed_time());
+  }
   return info;
 }
 
@@ -114,6 +141,9 @@ Result<ResultBlock> ResultBlockFromProto(const v1::StreamResultsResponse& respon
   block.first_index = response.first_index();
   block.count = response.count();
   block.error = response.error();
+  block.worker = response.worker();
+  block.calibration_id = response.calibration_id();
+  block.suspect = response.suspect();
   if (block.first_index != expected_index || block.count == 0) {
     return Fail(ErrorCode::kDataLoss,
                 fmt::format("the scheduler sent {} results from index {} where index {} was next",
@@ -136,10 +166,14 @@ Result<JobUpdate> JobUpdateFromProto(const v1::WatchJobResponse& response) {
   if (!job) return tl::unexpected(job.error());
   JobUpdate update{.job = std::move(*job)};
   for (const v1::Event& event : response.events()) {
-    update.events.push_back({event.sequence(), FromProto(event.time()), event.kind(),
-                             event.resource(), event.message()});
+    update.events.push_back(EventFromProto(event));
   }
   return update;
+}
+
+JobEvent EventFromProto(const v1::Event& event) {
+  return {event.sequence(), FromProto(event.time()), event.kind(),
+          event.resource(), event.message(),         event.actor()};
 }
 
 WorkerInfo WorkerFromProto(const v1::Worker& worker) {
@@ -154,7 +188,15 @@ WorkerInfo WorkerFromProto(const v1::Worker& worker) {
           .shards_done = worker.shards_done(),
           .experiments_done = worker.experiments_done(),
           .last_seen = FromProto(worker.last_seen_time()),
-          .substrate_seconds = worker.substrate_seconds()};
+          .substrate_seconds = worker.substrate_seconds(),
+          .calibration_id = capabilities.calibration_id(),
+          .health = HealthName(worker.health()),
+          .health_message = worker.health_message(),
+          .health_time = worker.has_health_time()
+                             ? std::optional<WallTime>(FromProto(worker.health_time()))
+                             : std::nullopt,
+          .drained = worker.drained(),
+          .drain_reason = worker.drain_reason()};
 }
 
 }  // namespace inferon::rpc

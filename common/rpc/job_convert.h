@@ -14,6 +14,7 @@ Result<JobInfo> JobFromProto(const v1::Job& job);
 Result<ResultBlock> ResultBlockFromProto(const v1::StreamResultsResponse& response,
                                          std::uint64_t expected_index);
 Result<JobUpdate> JobUpdateFromProto(const v1::WatchJobResponse& response);
+JobEvent EventFromProto(const v1::Event& event);
 WorkerInfo WorkerFromProto(const v1::Worker& worker);
 
 }  // namespace inferon::rpc

@@ -21,6 +21,7 @@ class GrpcSchedulerClient : public SchedulerClient {
       : channel_(OpenChannel(options.address)),
         experiments_(v1::ExperimentService::NewStub(channel_)),
         workers_(v1::WorkerService::NewStub(channel_)),
+        user_(options.user),
         unary_{fmt::format("scheduler at {}", options.address), options.retry, options.timeout,
                options.clock},
         stream_{unary_} {
@@ -31,6 +32,7 @@ class GrpcSchedulerClient : public SchedulerClient {
     const v1::CreateJobRequest request = ToProto(submission);
     v1::CreateJobResponse response;
     const Status done = CallWithRetry(unary_, stop, [&](grpc::ClientContext& context) {
+      if (!user_.empty()) context.AddMetadata("inferon-user", user_);
       return experiments_->CreateJob(&context, request, &response);
     });
     return JobOf(done, response);
@@ -51,6 +53,7 @@ class GrpcSchedulerClient : public SchedulerClient {
     request.set_name(name);
     v1::CancelJobResponse response;
     const Status done = CallWithRetry(unary_, stop, [&](grpc::ClientContext& context) {
+      if (!user_.empty()) context.AddMetadata("inferon-user", user_);
       return experiments_->CancelJob(&context, request, &response);
     });
     return JobOf(done, response);
@@ -137,6 +140,7 @@ class GrpcSchedulerClient : public SchedulerClient {
   const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<v1::ExperimentService::Stub> experiments_;
   const std::unique_ptr<v1::WorkerService::Stub> workers_;
+  const std::string user_;
   const CallSettings unary_;
   CallSettings stream_;  // Without a deadline.
 };

@@ -36,6 +36,10 @@ struct JobSubmission {
   std::string substrate = "emulator";
   std::uint32_t shard_size = 0;  // 0: the server's default.
   std::int32_t priority = 0;
+  std::string pin_worker;       // Worker id; empty: any, as is the next.
+  std::string pin_calibration;  // Calibration id.
+  double max_run_seconds = 0;   // 0: no limit.
+  bool reuse = false;           // Of results of identical experiments.
 };
 
 enum class JobState { kPending, kRunning, kSucceeded, kFailed, kCancelled };
@@ -67,6 +71,14 @@ struct JobInfo {
   std::uint32_t trials = 1;
   std::int32_t priority = 0;
   std::uint32_t shard_size = 0;
+  std::string pin_worker;
+  std::string pin_calibration;
+  bool paused = false;
+  double max_run_seconds = 0;
+  double run_seconds = 0;
+  std::uint64_t experiments_reused = 0;
+  std::uint64_t experiments_suspect = 0;
+  std::optional<WallTime> results_removed_time;
 };
 
 struct JobPage {
@@ -80,6 +92,9 @@ struct ResultBlock {
   std::uint32_t count = 0;
   ObservationBatch observations;  // size() == count, or 0 where they failed.
   std::string error;              // Empty where they succeeded.
+  std::string worker;             // That ran them; empty where they failed.
+  std::string calibration_id;     // That it had loaded.
+  bool suspect = false;           // It failed its next health check.
 };
 
 struct JobEvent {
@@ -88,6 +103,7 @@ struct JobEvent {
   std::string kind;
   std::string resource;
   std::string message;
+  std::string actor;  // Who did it; empty: the scheduler.
 };
 
 struct JobUpdate {
@@ -107,6 +123,12 @@ struct WorkerInfo {
   std::uint64_t experiments_done = 0;
   WallTime last_seen;
   double substrate_seconds = 0;
+  std::string calibration_id;
+  std::string health;  // "unknown", "good", "suspect", "bad"
+  std::string health_message;
+  std::optional<WallTime> health_time;
+  bool drained = false;
+  std::string drain_reason;
 };
 
 // Thread-safe. Every call ends early with kCancelled when a stop is requested; kUnavailable where
@@ -141,6 +163,7 @@ struct SchedulerClientOptions {
   RetryPolicy retry;
   std::chrono::milliseconds timeout{30'000};  // Of one attempt of a unary call.
   Clock* clock = &SystemClock();              // Not owned.
+  std::string user = {};                      // For the scheduler's record; printable ASCII.
 };
 
 // Connects lazily: a scheduler that is down shows in the first call.

@@ -7,6 +7,13 @@
 #include "server/scheduler/state.h"
 
 namespace inferon::scheduler {
+namespace {
+
+constexpr std::int64_t kUsageHours = 8 * 24;  // Charges that are kept.
+// Run time that a killed server may forget.
+constexpr std::chrono::seconds kUpkeepPeriod{10};
+
+}  // namespace
 
 Core::Core(std::unique_ptr<Store> store, const std::filesystem::path& folder, const Limits& limits,
            Clock& clock, std::optional<FileLock> lock)
@@ -18,6 +25,7 @@ Core::Core(std::unique_ptr<Store> store, const std::filesystem::path& folder, co
       store_(std::move(store)),
       readers_(*store_, limits.max_readers),
       staging_(folder / "staging", limits),
+      accounts_(limits.share_half_life),
       writer_(*store_,
               {[this] { segments_->Sync(); }, [this] { OnCommit(); },
                [this](bool whole_group) { OnUndo(whole_group); }},
@@ -33,11 +41,38 @@ void Core::Start() {
   segments_.emplace(segment_folder_, limits_.segment_bytes, store_->View().SegmentEnds());
   epoch_ = store_->NextEpoch();
   const std::uint64_t count = store_->RefenceAll(epoch_ << 32);
-  for (const WorkerRecord& record : store_->View().Workers()) workers_[record.id].record = record;
+  next_upkeep_ = clock_.Now();
+  Load();
   spdlog::info("start {}: {} leases of the start before are void", epoch_, count);
 }
 
+// What memory mirrors of the disk; sessions and leases keep what only memory knows.
+void Core::Load() {
+  StoreReader& view = store_->View();
+  std::map<std::string, WorkerRecord> on_disk;
+  for (const WorkerRecord& record : view.Workers()) on_disk[record.id] = record;
+  std::erase_if(workers_, [&](const auto& one) { return !on_disk.contains(one.first); });
+  for (const auto& [id, record] : on_disk) {
+    workers_[id].record = record;
+    workers_[id].check = 0;
+  }
+  accounts_.Load(view.Projects(), view.Usage(HourOf(clock_.WallNow()) - kUsageHours), Now());
+  reservations_ = view.Reservations();
+  canaries_.clear();
+  for (const Canary& canary : view.Canaries()) canaries_[canary.substrate] = canary;
+  index_.Clear();
+  for (const Job& job : view.OpenJobs()) {
+    if (job.project != kHealthProject) {
+      index_.Put(job);
+    } else if (const auto worker = workers_.find(job.placement.worker); worker != workers_.end()) {
+      worker->second.check = job.id;
+    }
+  }
+}
+
 void Core::OnCommit() {
+  for (const std::uint32_t segment : free_segments_) RemoveSegment(segment_folder_, segment);
+  free_segments_.clear();
   if (changed_.empty()) return;
   changes_.Notify(changed_);
   changed_.clear();
@@ -45,22 +80,18 @@ void Core::OnCommit() {
 
 void Core::OnUndo(bool whole_group) {
   reconcile_ = true;
+  free_segments_.clear();
   if (whole_group && segments_) segments_->Abandon();
 }
 
 void Core::Reconcile() {
-  leases_.Match(store_->View().LeasedShards(), clock_.Now() + limits_.lease_time);
-  std::map<std::string, WorkerRecord> on_disk;
-  for (const WorkerRecord& record : store_->View().Workers()) on_disk[record.id] = record;
-  for (auto at = workers_.begin(); at != workers_.end();) {
-    const auto found = on_disk.find(at->first);
-    if (found == on_disk.end()) {
-      at = workers_.erase(at);
-    } else {
-      at->second.record = found->second;
-      ++at;
-    }
+  const SteadyTime now = clock_.Now();
+  leases_.Match(store_->View().LeasedShards(), now, now + limits_.lease_time);
+  accounts_.ReleaseAll();
+  for (const HeldLease& lease : leases_.All()) {
+    accounts_.Hold(lease.project, lease.expected_seconds + lease.switch_seconds);
   }
+  Load();
   reconcile_ = false;
 }
 
@@ -69,76 +100,14 @@ std::int64_t Core::NowMs() const {
 }
 
 void Core::Tell(const char* kind, const Job& job, const std::string& resource,
-                const std::string& message) {
-  store_->AddEvent({0, clock_.WallNow(), kind, job.project, job.id, resource, message});
+                const std::string& message, const Actor& actor) {
+  store_->AddEvent({0, clock_.WallNow(), kind, job.project, job.id, resource, message, actor});
   changed_.insert(job.id);
 }
 
-void Core::TellOfWorker(const char* kind, const std::string& worker, const std::string& message) {
-  store_->AddEvent({0, clock_.WallNow(), kind, "", 0, WorkerName(worker), message});
-}
-
-void Core::Forget(const LeaseRef& lease) {
-  leases_.Remove(lease.shard);
-  staging_.Remove(lease);
-}
-
-void Core::FailOnce(const Shard& shard, const std::string& error, bool retryable, bool reported) {
-  const LeaseRef lease{shard.id, shard.fence};
-  const Job job = store_->View().GetJob(shard.job).value();
-  const std::string name = ShardName(job.project, job.id, shard.first, shard.count);
-  const FailureDecision next =
-      DecideFailure(shard.count, shard.attempts + 1, retryable, limits_.retry);
-  ShardReturn how{next.attempts, 0, error, reported};
-  bool moved = false;
-  if (!reported) Tell("shard.expired", job, name, error);
-  switch (next.action) {
-    case AfterFailure::kRetry:
-      // A lease that ran out says nothing against the shard: no back-off.
-      if (reported) how.not_before_ms = NowMs() + next.backoff.count();
-      moved = store_->ReturnShard(shard.id, shard.fence, how);
-      if (reported) Tell("shard.retry", job, name, error);
-      break;
-    case AfterFailure::kSplit: {
-      const std::uint32_t half = FirstHalf(shard.count);
-      how.attempts = AttemptsAfterSplit(half, limits_.retry);
-      moved = store_->SplitShard(shard.id, shard.fence, how,
-                                 AttemptsAfterSplit(shard.count - half, limits_.retry));
-      Tell("shard.split", job, name, error);
-      break;
-    }
-    case AfterFailure::kDead:
-      moved = store_->KillShard(shard.id, shard.fence, how);
-      Tell("shard.dead", job, name, error);
-      break;
-  }
-  INFERON_CHECK(moved);
-  Forget(lease);
-  EndIfDone(job.id);
-}
-
-void Core::EndIfDone(JobId id) {
-  const Job job = store_->View().GetJob(id).value();
-  if (HasEnded(job.state) || job.shards_open > 0) return;
-  const JobState state = EndState(job.experiments_failed);
-  store_->EndJob(id, state, clock_.WallNow());
-  Tell(state == JobState::kSucceeded ? "job.succeeded" : "job.failed", job,
-       JobName(job.project, id),
-       fmt::format("{} done, {} failed", job.experiments_done, job.experiments_failed));
-}
-
-void Core::ExpireLeases() {
-  for (const HeldLease& lease : leases_.Expired(clock_.Now())) {
-    const std::optional<Shard> shard = store_->View().GetShard(lease.ref.shard);
-    const bool held =
-        shard && shard->state == ShardState::kLeased && shard->fence == lease.ref.fence;
-    if (!held) {
-      Forget(lease.ref);
-      continue;
-    }
-    spdlog::warn("shard {}: the lease of {} ran out", shard->id, lease.worker);
-    FailOnce(*shard, fmt::format("the lease of {} ran out", WorkerName(lease.worker)), true, false);
-  }
+void Core::TellOf(const char* kind, const std::string& resource, const std::string& message,
+                  const Actor& actor, const std::string& project) {
+  store_->AddEvent({0, clock_.WallNow(), kind, project, 0, resource, message, actor});
 }
 
 void Core::TellOffline() {
@@ -148,14 +117,31 @@ void Core::TellOffline() {
     worker.record.last_seen = clock_.WallNow() - std::chrono::duration_cast<WallTime::duration>(
                                                      clock_.Now() - *worker.last_seen);
     store_->PutWorker(worker.record);
-    TellOfWorker("worker.offline", id, "not heard of for longer than the lease time");
+    TellOf("worker.offline", WorkerName(id), "not heard of for longer than the lease time");
   }
+}
+
+// What need not be done at each tick.
+void Core::Upkeep() {
+  const SteadyTime now = clock_.Now();
+  if (now < next_upkeep_) return;
+  next_upkeep_ = now + kUpkeepPeriod;
+  for (const JobId job : leases_.Jobs()) {
+    const std::chrono::duration<double> ran = now - leases_.HeldSince(job).value();
+    store_->AddRunSeconds(job, ran.count());
+    leases_.CountFrom(job, now);
+  }
+  ForgetReservations();
+  store_->Trim(HourOf(clock_.WallNow()) - kUsageHours, limits_.checks_kept);
+  if (limits_.retain.count() > 0) Purge(limits_.retain, false, {});
 }
 
 Status Core::Tick() {
   return Write([this]() -> Status {
     ExpireLeases();
+    EndOverdue();
     TellOffline();
+    Upkeep();
     return {};
   });
 }

@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "common/base/check.h"
 #include "common/base/hash.h"
 #include "server/scheduler/core.h"
 #include "server/scheduler/state.h"
@@ -24,6 +25,12 @@ auto NoSuchJob(const std::string& name) {
               "List the jobs of the project to see its names");
 }
 
+auto EndedAlready(const Job& job, const char* advice) {
+  return Fail(ErrorCode::kFailedPrecondition,
+              fmt::format("{} has {} already", JobName(job.project, job.id), Name(job.state)),
+              advice);
+}
+
 auto SubmittedBefore(const JobRequest& request, const Job& job) {
   return Fail(ErrorCode::kAlreadyExists,
               fmt::format("request id '{}' was used for {} with other content", request.request_id,
@@ -31,16 +38,16 @@ auto SubmittedBefore(const JobRequest& request, const Job& job) {
               "Choose another request id for another job");
 }
 
+}  // namespace
+
 // Job ids are numbers; a name with anything else is well-formed but names nothing.
-Result<Job> Find(StoreReader& reader, const std::string& name) {
+Result<Job> FindJob(StoreReader& reader, const std::string& name) {
   const Result<JobKey> key = ParseJobName(name);
   if (!key) return tl::unexpected(key.error());
   std::optional<Job> job = key->job == 0 ? std::nullopt : reader.GetJob(key->job);
   if (!job || job->project != key->project) return NoSuchJob(name);
   return *job;
 }
-
-}  // namespace
 
 Result<JobKey> ParseJobName(const std::string& name) {
   const auto malformed = [&] {
@@ -57,7 +64,7 @@ Result<JobKey> ParseJobName(const std::string& name) {
   return JobKey{project, ParseNumber(id).value_or(0)};
 }
 
-Result<Job> Core::CreateJob(const JobRequest& request) {
+Result<Job> Core::CreateJob(const JobRequest& request, const Actor& actor) {
   const std::string content = ContentSha256(request);
   // A repeated submission is answered even where a limit has been lowered since.
   const std::optional<Job> before = readers_.Read(
@@ -65,16 +72,30 @@ Result<Job> Core::CreateJob(const JobRequest& request) {
   if (before && before->content_sha256 == content) return *before;
   if (before) return SubmittedBefore(request, *before);
   if (Status ok = ValidateJob(request, limits_); !ok) return tl::unexpected(ok.error());
-  return Write([&] { return AcceptJob(request, content); });
+  std::vector<std::string> keys;
+  if (request.spec.reuse) {
+    const std::string profile = Sha256Hex(request.spec.profile_toml);
+    for (const Range& range : CutIntoShards(request.spec.Experiments(), request.spec.shard_size)) {
+      keys.push_back(ReuseKey(request.spec, profile, range));
+    }
+  }
+  return Write([&] { return AcceptJob(request, content, keys, actor); });
 }
 
-Result<Job> Core::AcceptJob(const JobRequest& request, const std::string& content_sha256) {
+Result<Job> Core::AcceptJob(const JobRequest& request, const std::string& content_sha256,
+                            const std::vector<std::string>& keys, const Actor& actor) {
   StoreReader& view = store_->View();
   if (const auto before = view.FindRequest(request.project, request.request_id)) {
     if (before->content_sha256 == content_sha256) return *before;
     return SubmittedBefore(request, *before);
   }
-  if (Status ok = CheckQueue(request.spec.Experiments()); !ok) return tl::unexpected(ok.error());
+  if (Status ok = CheckQueue(request.project, request.spec.Experiments()); !ok) {
+    return tl::unexpected(ok.error());
+  }
+  if (Status ok = EnsureProject(request.project, actor); !ok) return tl::unexpected(ok.error());
+  if (Status ok = accounts_.TakeSubmission(request.project, clock_.Now()); !ok) {
+    return tl::unexpected(ok.error());
+  }
   Job job;
   job.project = request.project;
   job.request_id = request.request_id;
@@ -82,14 +103,45 @@ Result<Job> Core::AcceptJob(const JobRequest& request, const std::string& conten
   job.title = request.title;
   job.create_time = clock_.WallNow();
   job.profile_sha256 = Sha256Hex(request.spec.profile_toml);
-  job = view.GetJob(store_->AddJob(job, request.spec)).value();
+  job = view.GetJob(store_->AddJob(job, request.spec, keys)).value();
   Tell("job.created", job, JobName(job.project, job.id),
-       fmt::format("{} experiments in {} shards", job.experiments, job.shards));
-  return job;
+       fmt::format("{} experiments in {} shards", job.experiments, job.shards), actor);
+  index_.Put(job);
+  if (keys.empty()) return job;
+  TakeReusable(job, keys);
+  return view.GetJob(job.id).value();
 }
 
-Status Core::CheckQueue(std::uint64_t experiments) {
-  const QueueSize queue = store_->View().Queue();
+// Gives the new job the results of shards that are the same; each goes the way of every shard,
+// through a lease, only that nobody has to run it.
+void Core::TakeReusable(const Job& job, const std::vector<std::string>& keys) {
+  StoreReader& view = store_->View();
+  bool started = false;
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    const std::optional<Shard> donor = view.FindReusable(job.project, keys[i]);
+    if (!donor) continue;
+    if (!started) {
+      store_->StartJob(job.id, clock_.WallNow());
+      Tell("job.running", job, JobName(job.project, job.id), "results of earlier jobs are taken");
+    }
+    started = true;
+    const Shard shard = view.ShardsFrom(job.id, donor->first, 1).at(0);
+    const Fence fence = NextFence();
+    store_->LeaseShard(shard.id, fence, "");
+    const bool finished = store_->FinishShard(
+        shard.id, fence, {donor->sha256, donor->location, 0, donor->calibration_id, true});
+    INFERON_CHECK(finished);
+    Tell("shard.reused", job, ShardName(job.project, job.id, shard.first, shard.count),
+         fmt::format("same as shard {}", donor->id));
+  }
+  if (started) EndIfDone(job.id);
+}
+
+Status Core::CheckQueue(const std::string& project, std::uint64_t experiments) {
+  const QueueSize& queue = index_.total();
+  const ProjectRecord* record = accounts_.Find(project);
+  const std::uint64_t quota = record == nullptr ? 0 : record->settings.max_queued_experiments;
+  const std::uint64_t own = index_.OfProject(project).experiments;
   std::string problem;
   if (queue.jobs >= limits_.max_queued_jobs) {
     problem = fmt::format("{} jobs wait or run already, the limit of this server", queue.jobs);
@@ -97,6 +149,10 @@ Status Core::CheckQueue(std::uint64_t experiments) {
     problem = fmt::format(
         "{} experiments wait or run already; {} more would exceed this server's limit of {}",
         queue.experiments, experiments, limits_.max_queued_experiments);
+  } else if (quota > 0 && own + experiments > quota) {
+    problem = fmt::format(
+        "{} experiments of project {} wait or run already; {} more would exceed its quota of {}",
+        own, project, experiments, quota);
   } else {
     return {};
   }
@@ -106,7 +162,7 @@ Status Core::CheckQueue(std::uint64_t experiments) {
 }
 
 Result<Job> Core::GetJob(const std::string& name) {
-  return readers_.Read([&](StoreReader& reader) { return Find(reader, name); });
+  return readers_.Read([&](StoreReader& reader) { return FindJob(reader, name); });
 }
 
 Result<JobPage> Core::ListJobs(const std::string& project, std::uint32_t page_size,
@@ -131,32 +187,44 @@ Result<JobPage> Core::ListJobs(const std::string& project, std::uint32_t page_si
   return page;
 }
 
-Result<Job> Core::CancelJob(const std::string& name) {
-  return Write([&] { return EndByUser(name); });
+Result<Job> Core::CancelJob(const std::string& name, const Actor& actor) {
+  return Write([&]() -> Result<Job> {
+    const Result<Job> job = FindJob(store_->View(), name);
+    if (!job || job->state == JobState::kCancelled) return job;
+    if (HasEnded(job->state)) return EndedAlready(*job, "Its results can be fetched");
+    StopLeases(*job);
+    End(*job, JobState::kCancelled, "job.cancelled",
+        fmt::format("{} experiments done", job->experiments_done), actor);
+    return store_->View().GetJob(job->id).value();
+  });
 }
 
-Result<Job> Core::EndByUser(const std::string& name) {
-  const Result<Job> job = Find(store_->View(), name);
-  if (!job || job->state == JobState::kCancelled) return job;
-  if (HasEnded(job->state)) {
-    return Fail(ErrorCode::kFailedPrecondition,
-                fmt::format("{} has {} already", name, Name(job->state)),
-                "Its results can be fetched");
-  }
-  for (const Shard& shard : store_->View().LeasedShards()) {
-    if (shard.job != job->id) continue;
-    store_->ReturnShard(shard.id, shard.fence, {shard.attempts, 0, "", false});
-    Forget({shard.id, shard.fence});
-  }
-  store_->EndJob(job->id, JobState::kCancelled, clock_.WallNow());
-  Tell("job.cancelled", *job, name, fmt::format("{} experiments done", job->experiments_done));
-  return store_->View().GetJob(job->id).value();
+Result<Job> Core::PauseJob(const std::string& name, const Actor& actor) {
+  return Write([&] { return SetPaused(name, true, actor); });
+}
+
+Result<Job> Core::ResumeJob(const std::string& name, const Actor& actor) {
+  return Write([&] { return SetPaused(name, false, actor); });
+}
+
+Result<Job> Core::SetPaused(const std::string& name, bool paused, const Actor& actor) {
+  const Result<Job> job = FindJob(store_->View(), name);
+  if (!job) return job;
+  if (HasEnded(job->state)) return EndedAlready(*job, "Submit it again to run it once more");
+  if (job->paused == paused) return job;
+  if (paused) StopLeases(*job);
+  store_->SetPaused(job->id, paused);
+  Tell(paused ? "job.paused" : "job.resumed", *job, name,
+       fmt::format("{} experiments done", job->experiments_done), actor);
+  const Job after = store_->View().GetJob(job->id).value();
+  index_.Put(after);
+  return after;
 }
 
 Result<EventPage> Core::ReadEvents(const std::string& name, std::uint64_t after) {
   return readers_.Read([&](StoreReader& reader) -> Result<EventPage> {
     // In this order: an end that is seen first has all its events in the page.
-    const Result<Job> job = Find(reader, name);
+    const Result<Job> job = FindJob(reader, name);
     if (!job) return tl::unexpected(job.error());
     EventPage page;
     page.events = reader.Events({job->project, job->id}, after, limits_.events_per_message);

@@ -3,10 +3,12 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <string_view>
 
 #include "common/base/files.h"
 #include "common/base/log.h"
 #include "common/rpc/server.h"
+#include "server/scheduler/backup.h"
 #include "server/scheduler/scheduler_server.h"
 
 namespace inferon::scheduler {
@@ -62,6 +64,13 @@ void AddLeaseLimits(CLI::App& app, Limits& limits) {
              "Life of a lease without a heartbeat");
   AddSeconds(app, "--poll-seconds", limits.poll_interval, 0.01, 60,
              "Time between the calls of a worker that waits for work");
+  AddSeconds(
+      app, "--busy-seconds", limits.busy_interval, 0.01, 60,
+      "Time between the calls of a worker that holds shards; a cancelled job runs on for it");
+  AddCount<std::uint32_t>(app, "--max-losses", limits.retry.max_losses, 1, 100,
+                          "Lost workers before a shard is split");
+  AddCount<std::uint32_t>(app, "--max-losses-alone", limits.retry.max_losses_alone, 1, 1000,
+                          "Lost workers before a single experiment is given up");
   AddCount<std::uint32_t>(app, "--max-leases-per-worker", limits.max_leases_per_worker, 1, 1000,
                           "Shards that one worker holds");
   AddCount<std::uint32_t>(app, "--max-workers", limits.max_workers, 1, 100'000,
@@ -71,6 +80,18 @@ void AddLeaseLimits(CLI::App& app, Limits& limits) {
   AddSeconds(app, "--backoff-seconds", limits.retry.first_backoff, 0, 3600,
              "Back-off after the first failure; doubles with each");
   AddSeconds(app, "--max-backoff-seconds", limits.retry.max_backoff, 0, 86'400, "Longest back-off");
+}
+
+void AddProjectLimits(CLI::App& app, Limits& limits) {
+  AddCount<std::uint32_t>(app, "--max-projects", limits.max_projects, 1, 100'000, "Projects");
+  app.add_flag("--closed-projects", limits.closed_projects,
+               "Take jobs of projects only that an operator has created");
+  AddSeconds(app, "--share-half-life-seconds", limits.share_half_life, 1, 31'536'000,
+             "Time after which used substrate time counts half in the fair share");
+  AddCount<std::uint32_t>(app, "--max-reservations", limits.max_reservations, 1, 100'000,
+                          "Reservations of workers");
+  AddCount<std::uint32_t>(app, "--checks-kept", limits.checks_kept, 1, 100'000,
+                          "Health checks of a worker that are remembered");
 }
 
 void AddTrafficLimits(CLI::App& app, SchedulerOptions& options) {
@@ -83,6 +104,15 @@ void AddTrafficLimits(CLI::App& app, SchedulerOptions& options) {
                           "Bytes of results in one message of a stream");
   AddCount<std::uint64_t>(app, "--segment-bytes", limits.segment_bytes, 1024,
                           std::uint64_t{1} << 40, "Size from which a segment file is full");
+  app.add_option_function<double>(
+         "--retain-days",
+         [&limits](double days) {
+           limits.retain = std::chrono::seconds(static_cast<std::int64_t>(days * 86'400));
+         },
+         "Results of ended jobs are removed after this; 0: never")
+      ->check(CLI::Range(0.0, 36'500.0))
+      ->type_name("DAYS")
+      ->default_str("0");
   AddCount<std::uint32_t>(app, "--max-waiting-writes", limits.max_waiting_writes, 1, 100'000,
                           "Changes that wait for the disk");
   AddCount<std::uint32_t>(app, "--max-group", limits.max_group, 1, 10'000,
@@ -125,12 +155,44 @@ int Serve(const Flags& flags) {
   return 0;
 }
 
+// inferon-scheduler backup: beside a running server or without one.
+int BackupMain(int argc, char** argv) {
+  std::string folder;
+  std::string target;
+  CLI::App app("Copies a data folder, in use or not, and checks the copy.",
+               "inferon-scheduler backup");
+  app.add_option("--data", folder, "Data folder of a scheduler")->required();
+  app.add_option("--to", target, "Folder for the copy; it must not exist")->required();
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kExitUsage;
+  }
+  SetUpLogging("backup", "info");
+  try {
+    const Result<BackupReport> report = Backup(folder, target);
+    if (!report) {
+      spdlog::error("{}", report.error().Text());
+      const bool usage = report.error().code == ErrorCode::kNotFound;
+      return usage ? kExitUsage : ExitCodeOf(report.error());
+    }
+    spdlog::info("{} jobs and {} results ({} bytes of segments) are in {}", report->jobs,
+                 report->shards, report->bytes, target);
+    return 0;
+  } catch (const std::exception& error) {
+    spdlog::error("{}", error.what());
+    return kExitInternal;
+  }
+}
+
 int Main(int argc, char** argv) {
+  if (argc > 1 && std::string_view(argv[1]) == "backup") return BackupMain(argc - 1, argv + 1);
   rpc::BlockStopSignals();
   Flags flags;
   CLI::App app("Queue of experiments: takes jobs, leases shards to workers, keeps results.",
                "inferon-scheduler");
   app.set_version_flag("--version", INFERON_VERSION);
+  app.footer("inferon-scheduler backup --help: copies a data folder.");
   app.add_option("--data", flags.options.folder, "Data folder; made where it is missing")
       ->required();
   app.add_option("--listen", flags.options.address,
@@ -142,6 +204,7 @@ int Main(int argc, char** argv) {
       ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
       ->capture_default_str();
   AddQueueLimits(app, flags.options.limits);
+  AddProjectLimits(app, flags.options.limits);
   AddLeaseLimits(app, flags.options.limits);
   AddTrafficLimits(app, flags.options);
   try {

@@ -1,34 +1,22 @@
 #include "server/scheduler/policy.h"
 
 #include <algorithm>
-#include <tuple>
 
 namespace inferon::scheduler {
 
-bool CanRun(const Capabilities& worker, const Candidate& candidate) {
-  return worker.substrate == candidate.substrate &&
-         (worker.chip.empty() || worker.chip == candidate.chip);
-}
-
-std::optional<Candidate> ChooseCandidate(std::span<const Candidate> candidates,
-                                         const Capabilities& worker, const Turns& turns) {
-  const auto rank = [&](const Candidate& candidate) {
-    const auto turn = turns.find(candidate.project);
-    const std::uint64_t served = turn == turns.end() ? 0 : turn->second;
-    return std::make_tuple(served, candidate.project, -std::int64_t{candidate.priority},
-                           candidate.job);
-  };
-  const Candidate* best = nullptr;
-  for (const Candidate& candidate : candidates) {
-    if (!CanRun(worker, candidate)) continue;
-    if (best == nullptr || rank(candidate) < rank(*best)) best = &candidate;
-  }
-  if (best == nullptr) return std::nullopt;
-  return *best;
-}
-
 std::uint32_t AttemptsAfterSplit(std::uint32_t count, const RetryLimits& limits) {
   return count > 1 ? limits.max_attempts - 1 : 0;
+}
+
+std::uint32_t LossesAfterSplit(std::uint32_t count, const RetryLimits& limits) {
+  return count > 1 ? std::max(limits.max_losses - 1, 1u) : 1;
+}
+
+AfterFailure DecideLoss(std::uint32_t count, std::uint32_t losses, const RetryLimits& limits) {
+  if (count == 1) {
+    return losses >= limits.max_losses_alone ? AfterFailure::kDead : AfterFailure::kRetry;
+  }
+  return losses >= limits.max_losses ? AfterFailure::kSplit : AfterFailure::kRetry;
 }
 
 FailureDecision DecideFailure(std::uint32_t count, std::uint32_t attempts, bool retryable,

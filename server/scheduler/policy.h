@@ -1,44 +1,22 @@
-// Which shard a worker gets next, and what becomes of one that failed: functions of a snapshot.
+// What becomes of a shard that failed or was lost, and how jobs are cut: functions of a snapshot.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
-#include <map>
-#include <optional>
-#include <span>
-#include <string>
 #include <vector>
 
 #include "server/scheduler/types.h"
 
 namespace inferon::scheduler {
 
-// A job that has a shard to give away.
-struct Candidate {
-  JobId job = 0;
-  std::string project;
-  std::int32_t priority = 0;
-  std::string substrate;
-  std::string chip;
-  ShardId shard = 0;  // The job's first READY shard whose back-off is over.
-};
-
-// When each project was served last: a number that rises with every lease; absent: never.
-using Turns = std::map<std::string, std::uint64_t>;
-
-// True where the worker can run the job: the same kind of substrate, and the same chip where the
-// worker is bound to one.
-bool CanRun(const Capabilities& worker, const Candidate& candidate);
-
-// The candidate to lease: the project served longest ago; in it the highest priority, then the
-// oldest job. Candidates are in order of the job id. Nothing where the worker can run none.
-std::optional<Candidate> ChooseCandidate(std::span<const Candidate> candidates,
-                                         const Capabilities& worker, const Turns& turns);
-
 struct RetryLimits {
   std::uint32_t max_attempts = 3;
   std::chrono::milliseconds first_backoff{1000};
   std::chrono::milliseconds max_backoff{60'000};
+  // Workers that may be lost while they hold a shard before it is split, and while they hold a
+  // single experiment before that is given up.
+  std::uint32_t max_losses = 3;
+  std::uint32_t max_losses_alone = 10;
 };
 
 enum class AfterFailure { kRetry, kSplit, kDead };
@@ -56,11 +34,23 @@ struct FailureDecision {
 FailureDecision DecideFailure(std::uint32_t count, std::uint32_t attempts, bool retryable,
                               const RetryLimits& limits);
 
+// What becomes of a shard whose worker was lost for the time number `losses` (the first is 1). A
+// loss is no attempt: mostly the worker is to blame. It is given away again without back-off; after
+// max_losses it is split, and each loss of a part splits that again, so that an experiment which
+// kills its workers is found; alone it has max_losses_alone before it is dead.
+AfterFailure DecideLoss(std::uint32_t count, std::uint32_t losses, const RetryLimits& limits);
+
+// A shard that has lost a worker is held by one that holds nothing else, so that the next loss
+// counts against it alone and not against its neighbours.
+constexpr bool RunsAlone(std::uint32_t losses) { return losses > 0; }
+
 // The first half of a split shard.
 constexpr std::uint32_t FirstHalf(std::uint32_t count) { return count / 2; }
 
 // Attempts that a part of a split shard starts with.
 std::uint32_t AttemptsAfterSplit(std::uint32_t count, const RetryLimits& limits);
+// Losses that a part of a shard starts with which was split for its losses.
+std::uint32_t LossesAfterSplit(std::uint32_t count, const RetryLimits& limits);
 
 // Experiments [first, first + count) of a job.
 struct Range {

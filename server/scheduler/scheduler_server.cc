@@ -44,12 +44,13 @@ class Server : public SchedulerServer {
         stop_time_(options.stop_time),
         pump_(core_->limits().stream_threads, core_->limits().max_streams),
         experiments_(MakeExperimentService(*core_, pump_)),
-        workers_(MakeWorkerService(*core_)) {}
+        workers_(MakeWorkerService(*core_)),
+        projects_(MakeProjectService(*core_)) {}
 
   // The port is opened last, so that the first call finds everything ready.
   Status Listen(const SchedulerOptions& options) {
     Result<rpc::Server> server =
-        rpc::StartServer({options.address}, {experiments_.get(), workers_.get()});
+        rpc::StartServer({options.address}, {experiments_.get(), workers_.get(), projects_.get()});
     if (!server) return tl::unexpected(server.error());
     server_ = std::move(*server);
     const std::chrono::nanoseconds period = std::clamp<std::chrono::nanoseconds>(
@@ -75,6 +76,7 @@ class Server : public SchedulerServer {
   StreamPump pump_;
   std::unique_ptr<grpc::Service> experiments_;
   std::unique_ptr<grpc::Service> workers_;
+  std::unique_ptr<grpc::Service> projects_;
   std::optional<Ticker> ticker_;
   rpc::Server server_;
 };

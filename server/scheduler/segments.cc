@@ -13,12 +13,13 @@
 
 #include "common/base/files.h"
 #include "common/base/hash.h"
+#include "server/scheduler/segment_name.h"
 
 namespace inferon::scheduler {
 namespace {
 
 std::filesystem::path SegmentPath(const std::filesystem::path& folder, std::uint32_t segment) {
-  return folder / fmt::format("seg-{:06}.dat", segment);
+  return folder / SegmentName(segment);
 }
 
 // Number of a segment file; 0 for other files.
@@ -115,6 +116,17 @@ void SegmentWriter::Open(std::uint32_t segment) {
 void SegmentWriter::Close() {
   if (fd_ >= 0) close(fd_);
   fd_ = -1;
+}
+
+std::uint64_t SegmentBytes(const std::filesystem::path& folder, std::uint32_t segment) {
+  std::error_code missing;
+  const std::uintmax_t bytes = std::filesystem::file_size(SegmentPath(folder, segment), missing);
+  return missing ? 0 : bytes;
+}
+
+void RemoveSegment(const std::filesystem::path& folder, std::uint32_t segment) {
+  std::error_code ignored;  // What is left is removed at the next start.
+  std::filesystem::remove(SegmentPath(folder, segment), ignored);
 }
 
 Result<std::string> ReadSegment(const std::filesystem::path& folder, const Location& location,

@@ -34,6 +34,8 @@ class SegmentWriter {
   // After a failure: what was appended since the last Sync() may or may not be on disk; goes on in
   // a new file.
   void Abandon();
+  // Number of the file that is appended to; 0 before the first.
+  std::uint32_t current() const { return segment_; }
 
  private:
   void Open(std::uint32_t segment);
@@ -46,6 +48,11 @@ class SegmentWriter {
   int fd_ = -1;  // -1: no file is open.
   bool dirty_ = false;
 };
+
+// Size of a segment file; 0 where there is none.
+std::uint64_t SegmentBytes(const std::filesystem::path& folder, std::uint32_t segment);
+// Removes a file that no row names any more.
+void RemoveSegment(const std::filesystem::path& folder, std::uint32_t segment);
 
 // Bytes of a frame. kDataLoss where the file is gone, too short, or its SHA-256 differs.
 // Thread-safe.

@@ -12,66 +12,74 @@
 
 namespace inferon::scheduler {
 
-Upload::Upload(Staging& staging, LeaseRef lease, std::uint64_t total, std::string sha256)
-    : staging_(staging),
-      lease_(lease),
-      total_(total),
-      sha256_(std::move(sha256)),
-      part_(staging.folder_ / fmt::format("{}.part", staging.next_part_++)),
-      fd_(open(part_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)) {
-  if (fd_ < 0) {
-    throw std::system_error(errno, std::generic_category(), "cannot open " + part_.string());
+UploadPart::UploadPart(std::filesystem::path file)
+    : path(std::move(file)),
+      fd(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)) {
+  if (fd < 0) {
+    throw std::system_error(errno, std::generic_category(), "cannot open " + path.string());
   }
+}
+
+UploadPart::~UploadPart() {
+  close(fd);
+  std::error_code ignored;  // It has another name once it is finished.
+  std::filesystem::remove(path, ignored);
+}
+
+Upload::Upload(Staging& staging, LeaseRef lease, std::unique_ptr<UploadPart> part)
+    : staging_(staging), lease_(lease), part_(std::move(part)) {
   ++staging_.open_;
 }
 
 Upload::~Upload() {
-  if (fd_ >= 0) close(fd_);
-  std::error_code ignored;
-  std::filesystem::remove(part_, ignored);
   --staging_.open_;
+  if (part_ && part_->received > 0) staging_.Keep(lease_, std::move(part_));
 }
 
 Status Upload::Append(std::uint64_t offset, std::string_view chunk, std::uint32_t crc32) {
-  if (offset != received_) {
-    return InvalidArgument(fmt::format("a chunk begins at byte {}, expected {}", offset, received_),
-                           "Send the chunks in order without gaps");
+  if (offset != part_->received) {
+    return InvalidArgument(
+        fmt::format("a chunk begins at byte {}, expected {}", offset, part_->received),
+        "Send the chunks in order without gaps");
   }
   if (chunk.size() > kMaxChunkBytes) {
     return InvalidArgument(fmt::format("a chunk has {} bytes, more than the limit of {}",
                                        chunk.size(), kMaxChunkBytes));
   }
-  if (chunk.size() > total_ - received_) {
-    return InvalidArgument(fmt::format("the upload has more than its {} bytes", total_));
+  if (chunk.size() > part_->total - part_->received) {
+    return InvalidArgument(fmt::format("the upload has more than its {} bytes", part_->total));
   }
   if (Crc32(chunk) != crc32) {
     return InvalidArgument(fmt::format("the checksum of the chunk at byte {} is wrong", offset),
                            "Upload the shard again");
   }
   for (std::size_t done = 0; done < chunk.size();) {
-    const ssize_t n = write(fd_, chunk.data() + done, chunk.size() - done);
+    const ssize_t n = write(part_->fd, chunk.data() + done, chunk.size() - done);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) {
-      throw std::system_error(errno, std::generic_category(), "cannot write " + part_.string());
+      throw std::system_error(errno, std::generic_category(),
+                              "cannot write " + part_->path.string());
     }
     done += static_cast<std::size_t>(n);
   }
-  hash_.Update(chunk);
-  received_ += chunk.size();
+  part_->hash.Update(chunk);
+  part_->received += chunk.size();
   return {};
 }
 
 Result<std::uint64_t> Upload::Finish() {
-  if (received_ != total_) {
-    return InvalidArgument(fmt::format("the upload ended after {} of {} bytes", received_, total_),
-                           "Upload the shard again");
+  if (part_->received != part_->total) {
+    return InvalidArgument(
+        fmt::format("the upload ended after {} of {} bytes", part_->received, part_->total),
+        "Upload the shard again");
   }
-  if (hash_.Hex() != sha256_) {
+  const std::unique_ptr<UploadPart> part = std::move(part_);
+  if (part->hash.Hex() != part->sha256) {
     return InvalidArgument("the SHA-256 of the upload differs from the one announced",
                            "Upload the shard again");
   }
-  std::filesystem::rename(part_, staging_.FinishedPath(lease_));
-  return received_;
+  std::filesystem::rename(part->path, staging_.FinishedPath(lease_));
+  return part->received;
 }
 
 Staging::Staging(std::filesystem::path folder, const Limits& limits)
@@ -83,7 +91,7 @@ Staging::Staging(std::filesystem::path folder, const Limits& limits)
 }
 
 Result<std::unique_ptr<Upload>> Staging::Begin(const LeaseRef& lease, std::uint64_t total,
-                                               const std::string& sha256) {
+                                               const std::string& sha256, std::uint64_t offset) {
   if (total < 1 || total > max_bytes_) {
     return InvalidArgument(fmt::format("total_bytes is {}, outside 1..{}", total, max_bytes_));
   }
@@ -95,7 +103,41 @@ Result<std::unique_ptr<Upload>> Staging::Begin(const LeaseRef& lease, std::uint6
                 "Try again in a second", std::chrono::seconds(1)};
     return tl::unexpected(std::move(error));
   }
-  return std::unique_ptr<Upload>(new Upload(*this, lease, total, sha256));
+  std::unique_ptr<UploadPart> part;
+  if (offset == 0) {
+    part = std::make_unique<UploadPart>(folder_ / fmt::format("{}.part", next_part_++));
+    part->total = total;
+    part->sha256 = sha256;
+  } else {
+    std::lock_guard lock(mu_);
+    const auto found = kept_.find({lease.shard, lease.fence});
+    const bool fits = found != kept_.end() && found->second->received == offset &&
+                      found->second->total == total && found->second->sha256 == sha256;
+    if (!fits) {
+      return Fail(ErrorCode::kFailedPrecondition,
+                  fmt::format("no upload of shard {} with this SHA-256 has stopped at byte {}",
+                              lease.shard, offset),
+                  "Ask where it has stopped, or begin at byte 0");
+    }
+    part = std::move(found->second);
+    kept_.erase(found);
+  }
+  return std::unique_ptr<Upload>(new Upload(*this, lease, std::move(part)));
+}
+
+std::uint64_t Staging::Received(const LeaseRef& lease, const std::string& sha256) const {
+  std::lock_guard lock(mu_);
+  const auto found = kept_.find({lease.shard, lease.fence});
+  return found == kept_.end() || found->second->sha256 != sha256 ? 0 : found->second->received;
+}
+
+void Staging::Keep(const LeaseRef& lease, std::unique_ptr<UploadPart> part) {
+  std::lock_guard lock(mu_);
+  std::unique_ptr<UploadPart>& kept = kept_[{lease.shard, lease.fence}];
+  const bool further = kept && kept->sha256 == part->sha256 && kept->received >= part->received;
+  if (!further) kept = std::move(part);
+  // A part may come from a lease that is over already; any one that is dropped is sent again.
+  if (kept_.size() > max_uploads_) kept_.erase(kept_.begin());
 }
 
 Result<std::string> Staging::Read(const LeaseRef& lease, const std::string& sha256) const {
@@ -109,6 +151,8 @@ Result<std::string> Staging::Read(const LeaseRef& lease, const std::string& sha2
 void Staging::Remove(const LeaseRef& lease) {
   std::error_code ignored;
   std::filesystem::remove(FinishedPath(lease), ignored);
+  std::lock_guard lock(mu_);
+  kept_.erase({lease.shard, lease.fence});
 }
 
 std::filesystem::path Staging::FinishedPath(const LeaseRef& lease) const {

@@ -4,9 +4,12 @@
 #include <atomic>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "common/base/hash.h"
 #include "common/base/result.h"
@@ -17,7 +20,23 @@ namespace inferon::scheduler {
 
 class Staging;
 
-// One upload; its file is removed with it unless Finish() was reached. For one thread.
+// Bytes of an upload that have arrived. The file goes with the object.
+struct UploadPart {
+  explicit UploadPart(std::filesystem::path file);
+  ~UploadPart();
+  UploadPart(const UploadPart&) = delete;
+  UploadPart& operator=(const UploadPart&) = delete;
+
+  const std::filesystem::path path;
+  int fd;
+  std::uint64_t total = 0;
+  std::string sha256;  // As announced.
+  std::uint64_t received = 0;
+  Sha256 hash;  // Of what was received.
+};
+
+// One upload. Where it ends before Finish(), what has arrived is kept for another one to go on
+// with. For one thread.
 class Upload {
  public:
   ~Upload();
@@ -26,21 +45,16 @@ class Upload {
   // kInvalidArgument for a gap, too many bytes, or a chunk whose checksum is wrong.
   Status Append(std::uint64_t offset, std::string_view chunk, std::uint32_t crc32);
   // Makes the upload ready for the commit; its bytes. kInvalidArgument where bytes are missing or
-  // the digest differs.
+  // the digest differs (then nothing is kept).
   Result<std::uint64_t> Finish();
 
  private:
   friend class Staging;
-  Upload(Staging& staging, LeaseRef lease, std::uint64_t total, std::string sha256);
+  Upload(Staging& staging, LeaseRef lease, std::unique_ptr<UploadPart> part);
 
   Staging& staging_;
   const LeaseRef lease_;
-  const std::uint64_t total_;
-  const std::string sha256_;
-  const std::filesystem::path part_;
-  int fd_;
-  std::uint64_t received_ = 0;
-  Sha256 hash_;
+  std::unique_ptr<UploadPart> part_;  // Null once it is finished or given up.
 };
 
 // The folder of uploads. Thread-safe. Must outlive its uploads.
@@ -48,23 +62,31 @@ class Staging {
  public:
   // Empties the folder: leases from before the start are void.
   Staging(std::filesystem::path folder, const Limits& limits);
-  // kInvalidArgument for a size or digest out of range, kResourceExhausted over max_uploads.
+  // From byte `offset` on: 0 begins anew, another must be where an upload of the same frame stopped
+  // (kFailedPrecondition otherwise). kInvalidArgument for a size or digest out of range,
+  // kResourceExhausted over max_uploads.
   Result<std::unique_ptr<Upload>> Begin(const LeaseRef& lease, std::uint64_t total,
-                                        const std::string& sha256);
+                                        const std::string& sha256, std::uint64_t offset = 0);
+  // Bytes of an unfinished upload of this frame, where the next one can go on; 0: none.
+  std::uint64_t Received(const LeaseRef& lease, const std::string& sha256) const;
   // A finished upload. kFailedPrecondition where there is none with this digest.
   Result<std::string> Read(const LeaseRef& lease, const std::string& sha256) const;
-  // Forgets the finished upload of a lease, if any.
+  // Forgets the uploads of a lease, if any.
   void Remove(const LeaseRef& lease);
 
  private:
   friend class Upload;
+  using Key = std::pair<ShardId, Fence>;
   std::filesystem::path FinishedPath(const LeaseRef& lease) const;
+  void Keep(const LeaseRef& lease, std::unique_ptr<UploadPart> part);
 
   const std::filesystem::path folder_;
   const std::uint64_t max_bytes_;
   const std::uint32_t max_uploads_;
   std::atomic<std::uint32_t> open_{0};
   std::atomic<std::uint64_t> next_part_{1};
+  mutable std::mutex mu_;
+  std::map<Key, std::unique_ptr<UploadPart>> kept_;  // Guarded by mu_; at most max_uploads_.
 };
 
 }  // namespace inferon::scheduler

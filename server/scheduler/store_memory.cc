@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 
 #include "common/base/check.h"
 #include "server/scheduler/state.h"
@@ -18,6 +19,14 @@ struct State {
   std::map<ShardId, Shard> shards;
   std::vector<Event> events;
   std::map<std::string, WorkerRecord> workers;
+  std::map<std::string, ProjectRecord> projects;
+  std::map<std::pair<std::string, std::int64_t>, double> usage;
+  std::map<std::uint64_t, Reservation> reservations;
+  std::uint64_t last_reservation = 0;
+  std::map<std::string, Canary> canaries;
+  std::vector<HealthCheck> checks;
+  std::uint64_t last_event = 0;
+  ShardId last_shard = 0;
 };
 using StateSource = std::function<std::shared_ptr<const State>()>;
 
@@ -52,14 +61,13 @@ class MemoryReader : public StoreReader {
     return jobs;
   }
 
-  QueueSize Queue() override {
-    QueueSize size;
-    for (const auto& [id, job] : source_()->jobs) {
-      if (HasEnded(job.state)) continue;
-      ++size.jobs;
-      size.experiments += job.experiments - job.experiments_done - job.experiments_failed;
+  std::vector<Job> OpenJobs() override {
+    std::vector<Job> jobs;
+    const auto state = source_();
+    for (const auto& [id, job] : state->jobs) {
+      if (!HasEnded(job.state)) jobs.push_back(job);
     }
-    return size;
+    return jobs;
   }
 
   std::optional<Shard> GetShard(ShardId shard) override {
@@ -82,17 +90,26 @@ class MemoryReader : public StoreReader {
     return ShardsWhere([](const Shard& shard) { return shard.state == ShardState::kLeased; });
   }
 
-  std::vector<Candidate> Candidates(std::int64_t now_ms) override {
-    std::vector<Candidate> result;
-    for (const auto& [id, job] : source_()->jobs) {
-      if (HasEnded(job.state)) continue;
-      for (const Shard& shard : ShardsFrom(id, 0, ~0u)) {
-        if (shard.state != ShardState::kReady || shard.not_before_ms > now_ms) continue;
-        result.push_back({id, job.project, job.priority, job.substrate, job.device.chip, shard.id});
-        break;
-      }
+  ReadyShard NextReady(JobId job, std::int64_t now_ms) override {
+    ReadyShard next;
+    for (const Shard& shard : ShardsFrom(job, 0, ~0u)) {
+      if (shard.state != ShardState::kReady) continue;
+      if (shard.not_before_ms <= now_ms) return {shard, 0};
+      const bool sooner = next.wait_ms == 0 || shard.not_before_ms < next.wait_ms;
+      if (sooner) next.wait_ms = shard.not_before_ms;
     }
-    return result;
+    return next;
+  }
+
+  std::optional<Shard> FindReusable(const std::string& project,
+                                    const std::string& reuse_key) override {
+    const auto state = source_();
+    for (const auto& [id, shard] : state->shards) {
+      const bool same = !reuse_key.empty() && shard.reuse_key == reuse_key;
+      const bool good = shard.state == ShardState::kDone && !shard.suspect;
+      if (same && good && state->jobs.at(shard.job).project == project) return shard;
+    }
+    return std::nullopt;
   }
 
   JobSpec GetSpec(JobId job, std::uint64_t first_set, std::uint64_t sets) override {
@@ -112,8 +129,9 @@ class MemoryReader : public StoreReader {
     const auto state = source_();
     std::vector<Event> events;
     for (const Event& event : state->events) {
-      const bool wanted =
-          filter.job != 0 ? event.job == filter.job : event.project == filter.project;
+      const bool wanted = filter.job != 0
+                              ? event.job == filter.job
+                              : filter.project.empty() || event.project == filter.project;
       if (wanted && event.sequence > after && events.size() < limit) events.push_back(event);
     }
     return events;
@@ -139,7 +157,82 @@ class MemoryReader : public StoreReader {
     return result;
   }
 
+  std::vector<ProjectRecord> Projects() override { return Values(source_()->projects); }
+  std::vector<Canary> Canaries() override { return Values(source_()->canaries); }
+
+  std::vector<UsageRow> Usage(std::int64_t from_hour) override {
+    std::vector<UsageRow> usage;
+    const auto state = source_();
+    for (const auto& [key, seconds] : state->usage) {
+      if (key.second >= from_hour) usage.push_back({key.first, key.second, seconds});
+    }
+    return usage;
+  }
+
+  std::vector<Reservation> Reservations() override {
+    std::vector<Reservation> all = Values(source_()->reservations);
+    std::stable_sort(all.begin(), all.end(),
+                     [](const auto& a, const auto& b) { return a.start < b.start; });
+    return all;
+  }
+
+  std::vector<HealthCheck> Baseline(const std::string& chart) override {
+    std::vector<HealthCheck> checks;
+    const auto state = source_();
+    for (const HealthCheck& check : state->checks) {
+      if (check.chart == chart && check.verdict == Verdict::kBaseline) checks.push_back(check);
+    }
+    return checks;
+  }
+
+  std::vector<HealthCheck> Checks(const std::string& worker, std::uint32_t limit) override {
+    std::vector<HealthCheck> checks;
+    const auto state = source_();
+    for (auto at = state->checks.rbegin(); at != state->checks.rend(); ++at) {
+      if (at->worker == worker && checks.size() < limit) checks.push_back(*at);
+    }
+    return checks;
+  }
+
+  std::vector<Job> Purgeable(WallTime ended_before, std::uint32_t limit) override {
+    std::vector<Job> jobs;
+    const auto state = source_();
+    for (const auto& [id, job] : state->jobs) {
+      if (job.end_time && *job.end_time < ended_before && !job.purge_time) jobs.push_back(job);
+    }
+    std::stable_sort(jobs.begin(), jobs.end(),
+                     [](const Job& a, const Job& b) { return *a.end_time < *b.end_time; });
+    if (jobs.size() > limit) jobs.resize(limit);
+    return jobs;
+  }
+
+  std::vector<SegmentUse> SegmentsOf(const std::vector<JobId>& jobs) override {
+    std::map<std::uint32_t, SegmentUse> uses;
+    const auto state = source_();
+    const auto chosen = [&](const Shard& shard) {
+      return std::find(jobs.begin(), jobs.end(), shard.job) != jobs.end();
+    };
+    for (const auto& [id, shard] : state->shards) {
+      const std::uint32_t segment = shard.location.segment;
+      if (shard.state == ShardState::kDone && chosen(shard)) uses[segment].segment = segment;
+    }
+    for (const auto& [id, shard] : state->shards) {
+      const auto use = uses.find(shard.location.segment);
+      if (shard.state == ShardState::kDone && !chosen(shard) && use != uses.end()) {
+        use->second.needed = true;
+      }
+    }
+    return Values(uses);
+  }
+
  private:
+  template <typename Key, typename Value>
+  static std::vector<Value> Values(const std::map<Key, Value>& map) {
+    std::vector<Value> values;
+    for (const auto& [key, value] : map) values.push_back(value);
+    return values;
+  }
+
   template <typename Wanted>
   std::vector<Shard> ShardsWhere(const Wanted& wanted) {
     const auto state = source_();
@@ -202,7 +295,8 @@ class MemoryStore : public Store {
     return count;
   }
 
-  JobId AddJob(const Job& head, const JobSpec& spec) override {
+  JobId AddJob(const Job& head, const JobSpec& spec,
+               const std::vector<std::string>& keys) override {
     const JobId id = working_.jobs.empty() ? 1 : working_.jobs.rbegin()->first + 1;
     const std::vector<Range> ranges = CutIntoShards(spec.Experiments(), spec.shard_size);
     Job job = head;
@@ -218,9 +312,14 @@ class MemoryStore : public Store {
     job.shard_size = spec.shard_size;
     job.dimension = static_cast<std::uint32_t>(spec.sets.dimension);
     job.points = static_cast<std::uint32_t>(spec.protocol.Points());
+    job.placement = spec.placement;
+    job.max_run_seconds = spec.max_run_seconds;
+    job.reuse = spec.reuse;
     working_.jobs[id] = job;
     working_.specs[id] = std::make_shared<JobSpec>(spec);
-    for (const Range& range : ranges) AddShard(id, range.first, range.count, 0);
+    for (std::size_t i = 0; i < ranges.size(); ++i) {
+      AddShard(id, ranges[i].first, ranges[i].count, {}, keys.empty() ? "" : keys[i]);
+    }
     return id;
   }
 
@@ -237,6 +336,23 @@ class MemoryStore : public Store {
     job.end_time = now;
   }
 
+  void SetPaused(JobId id, bool paused) override { working_.jobs.at(id).paused = paused; }
+  void SetJobError(JobId id, const std::string& error) override {
+    working_.jobs.at(id).last_error = error;
+  }
+  void AddRunSeconds(JobId id, double seconds) override {
+    working_.jobs.at(id).run_seconds += seconds;
+  }
+
+  void PurgeJob(JobId id, WallTime now) override {
+    Job& job = working_.jobs.at(id);
+    INFERON_CHECK(HasEnded(job.state));
+    std::erase_if(working_.shards, [&](const auto& one) { return one.second.job == id; });
+    std::erase_if(working_.events, [&](const Event& event) { return event.job == id; });
+    working_.specs.erase(id);
+    job.purge_time = now;
+  }
+
   void LeaseShard(ShardId id, Fence fence, const std::string& worker) override {
     Shard& shard = working_.shards.at(id);
     Move(shard, ShardState::kLeased);
@@ -251,9 +367,11 @@ class MemoryStore : public Store {
     Move(*shard, ShardState::kDone);
     shard->sha256 = result.sha256;
     shard->location = result.location;
+    shard->calibration_id = result.calibration_id;
     Job& job = working_.jobs.at(shard->job);
     job.experiments_done += shard->count;
     job.substrate_seconds += result.substrate_seconds;
+    if (result.reused) job.experiments_reused += shard->count;
     return true;
   }
 
@@ -262,7 +380,7 @@ class MemoryStore : public Store {
   }
 
   bool SplitShard(ShardId id, Fence fence, const ShardReturn& how,
-                  std::uint32_t rest_attempts) override {
+                  const ShardCounts& rest) override {
     if (!Leave(id, fence, how, ShardState::kReady)) return false;
     Shard& shard = working_.shards.at(id);
     const std::uint32_t whole = shard.count;
@@ -271,7 +389,8 @@ class MemoryStore : public Store {
     Job& job = working_.jobs.at(shard.job);
     ++job.shards;
     ++job.shards_open;
-    AddShard(shard.job, shard.first + shard.count, whole - shard.count, rest_attempts);
+    shard.reuse_key.clear();
+    AddShard(shard.job, shard.first + shard.count, whole - shard.count, rest, "");
     return true;
   }
 
@@ -284,10 +403,64 @@ class MemoryStore : public Store {
 
   void AddEvent(const Event& event) override {
     working_.events.push_back(event);
-    working_.events.back().sequence = working_.events.size();
+    working_.events.back().sequence = ++working_.last_event;
+  }
+
+  std::uint64_t MarkSuspect(const std::string& worker, Fence above) override {
+    std::uint64_t count = 0;
+    const auto mark = [&](const auto& wanted) {
+      for (auto& [id, shard] : working_.shards) {
+        if (shard.state != ShardState::kDone || shard.suspect || !wanted(shard)) continue;
+        shard.suspect = true;
+        working_.jobs.at(shard.job).experiments_suspect += shard.count;
+        count += shard.count;
+      }
+    };
+    std::set<std::pair<std::string, std::uint64_t>> places;
+    mark([&](const Shard& shard) {
+      const bool found = shard.worker == worker && shard.fence > above &&
+                         working_.jobs.at(shard.job).project != kHealthProject;
+      if (found && !shard.reuse_key.empty()) {
+        places.insert({shard.reuse_key, shard.location.offset});
+      }
+      return found;
+    });
+    mark([&](const Shard& shard) {
+      return places.contains({shard.reuse_key, shard.location.offset});
+    });
+    return count;
   }
 
   void PutWorker(const WorkerRecord& worker) override { working_.workers[worker.id] = worker; }
+  void PutProject(const ProjectRecord& project) override {
+    working_.projects[project.id] = project;
+  }
+  void PutCanary(const Canary& canary) override { working_.canaries[canary.substrate] = canary; }
+  std::uint64_t AddReservation(const Reservation& reservation) override {
+    const std::uint64_t id = ++working_.last_reservation;
+    working_.reservations[id] = reservation;
+    working_.reservations[id].id = id;
+    return id;
+  }
+  void AddUsage(const UsageRow& row) override {
+    working_.usage[{row.project, row.hour}] += row.seconds;
+  }
+  void AddCheck(const HealthCheck& check) override { working_.checks.push_back(check); }
+  bool DeleteCanary(const std::string& substrate) override {
+    return working_.canaries.erase(substrate) > 0;
+  }
+  bool DeleteReservation(std::uint64_t id) override { return working_.reservations.erase(id) > 0; }
+  void Trim(std::int64_t before_hour, std::uint32_t checks) override {
+    std::erase_if(working_.usage, [&](const auto& one) { return one.first.second < before_hour; });
+    std::map<std::string, std::uint32_t> newer;
+    for (std::size_t i = working_.checks.size(); i-- > 0;) {
+      const HealthCheck& check = working_.checks[i];
+      const bool old = newer[check.worker]++ >= checks;
+      if (old && check.verdict != Verdict::kBaseline) {
+        working_.checks.erase(working_.checks.begin() + static_cast<std::ptrdiff_t>(i));
+      }
+    }
+  }
 
  private:
   void Move(Job& job, JobState to) {
@@ -322,6 +495,7 @@ class MemoryStore : public Store {
     if (shard == nullptr) return false;
     Move(*shard, to);
     shard->attempts = how.attempts;
+    shard->losses = how.losses;
     shard->not_before_ms = how.not_before_ms;
     if (how.reported) shard->failed_fence = fence;
     if (!how.error.empty()) {
@@ -331,13 +505,16 @@ class MemoryStore : public Store {
     return true;
   }
 
-  void AddShard(JobId job, std::uint64_t first, std::uint32_t count, std::uint32_t attempts) {
+  void AddShard(JobId job, std::uint64_t first, std::uint32_t count, const ShardCounts& counts,
+                const std::string& key) {
     Shard shard;
-    shard.id = working_.shards.empty() ? 1 : working_.shards.rbegin()->first + 1;
+    shard.id = ++working_.last_shard;
     shard.job = job;
     shard.first = first;
     shard.count = count;
-    shard.attempts = attempts;
+    shard.attempts = counts.attempts;
+    shard.losses = counts.losses;
+    shard.reuse_key = key;
     working_.shards[shard.id] = shard;
   }
 

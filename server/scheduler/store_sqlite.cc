@@ -7,20 +7,15 @@
 #include "common/sqlite/sqlite.h"
 #include "server/scheduler/state.h"
 #include "server/scheduler/store.h"
+#include "server/scheduler/store_sqlite_operations.h"
 #include "server/scheduler/store_sqlite_reader.h"
 #include "server/scheduler/store_sqlite_schema.h"
 
 namespace inferon::scheduler {
 namespace {
 
-using sqlite::Blob;
 using sqlite::Database;
 using sqlite::Statement;
-
-template <typename T>
-Blob AsBlob(const T* values, std::size_t count) {
-  return {{reinterpret_cast<const char*>(values), count * sizeof(T)}};
-}
 
 class SqliteStore : public Store {
  public:
@@ -64,23 +59,28 @@ class SqliteStore : public Store {
             .Run());
   }
 
-  JobId AddJob(const Job& job, const JobSpec& spec) override {
+  JobId AddJob(const Job& job, const JobSpec& spec, const std::vector<std::string>& keys) override {
     const std::vector<Range> shards = CutIntoShards(spec.Experiments(), spec.shard_size);
+    INFERON_CHECK(keys.empty() || keys.size() == shards.size());
     database_
         .Prepare(
             "INSERT INTO job(project, request_id, content_sha256, title, state, experiments, "
             "shards, shards_open, create_time, profile_sha256, chip, neuron, run, substrate, "
-            "seed, trials, priority, shard_size, dimension, points) "
-            "VALUES(?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+            "seed, trials, priority, shard_size, dimension, points, pin_worker, pin_calibration, "
+            "max_run_seconds, reuse) "
+            "VALUES(?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
         .Bind(job.project, job.request_id, job.content_sha256, job.title, spec.Experiments(),
               shards.size(), shards.size(), ToMicros(job.create_time), job.profile_sha256,
               spec.device.chip, spec.device.neuron, spec.device.run, spec.substrate, spec.seed,
               spec.trials, spec.priority, spec.shard_size, spec.sets.dimension,
-              spec.protocol.Points())
+              spec.protocol.Points(), spec.placement.worker, spec.placement.calibration_id,
+              spec.max_run_seconds, spec.reuse ? 1 : 0)
         .Run();
     const auto id = static_cast<JobId>(database_.LastInsertId());
     AddSpec(id, spec);
-    for (const Range& range : shards) AddShard(id, range.first, range.count, 0);
+    for (std::size_t i = 0; i < shards.size(); ++i) {
+      AddShard(id, shards[i].first, shards[i].count, {}, keys.empty() ? "" : keys[i]);
+    }
     return id;
   }
 
@@ -105,6 +105,27 @@ class SqliteStore : public Store {
     INFERON_CHECK(rows == 1);
   }
 
+  void SetPaused(JobId job, bool paused) override {
+    Count("UPDATE job SET paused = ?2 WHERE id = ?1", job, paused ? 1 : 0);
+  }
+
+  void SetJobError(JobId job, const std::string& error) override {
+    Count("UPDATE job SET last_error = ?2 WHERE id = ?1", job, error);
+  }
+
+  void AddRunSeconds(JobId job, double seconds) override {
+    Count("UPDATE job SET run_seconds = run_seconds + ?2 WHERE id = ?1", job, seconds);
+  }
+
+  void PurgeJob(JobId job, WallTime now) override {
+    for (const char* sql :
+         {"DELETE FROM shard WHERE job = ?", "DELETE FROM job_codes WHERE job = ?",
+          "DELETE FROM job_spec WHERE job = ?", "DELETE FROM event WHERE job = ?"}) {
+      database_.Prepare(sql).Bind(job).Run();
+    }
+    Count("UPDATE job SET purge_time = ?2 WHERE id = ?1 AND state > 2", job, ToMicros(now));
+  }
+
   void LeaseShard(ShardId shard, Fence fence, const std::string& worker) override {
     const int rows = database_
                          .Prepare(
@@ -123,17 +144,19 @@ class SqliteStore : public Store {
     const int rows = database_
                          .Prepare(
                              "UPDATE shard SET state = 3, sha256 = ?, segment = ?, offset = ?, "
-                             "bytes = ? WHERE id = ? AND fence = ? AND state = 2")
+                             "bytes = ?, calibration_id = ? "
+                             "WHERE id = ? AND fence = ? AND state = 2")
                          .Bind(result.sha256, result.location.segment, result.location.offset,
-                               result.location.bytes, shard, fence)
+                               result.location.bytes, result.calibration_id, shard, fence)
                          .Run();
     if (rows == 0) return false;
     Count(
         "UPDATE job SET shards_leased = shards_leased - 1, shards_open = shards_open - 1, "
         "experiments_done = experiments_done + (SELECT count FROM shard WHERE id = ?1), "
-        "substrate_seconds = substrate_seconds + ?2 "
+        "substrate_seconds = substrate_seconds + ?2, experiments_reused = experiments_reused + "
+        "CASE WHEN ?3 THEN (SELECT count FROM shard WHERE id = ?1) ELSE 0 END "
         "WHERE id = (SELECT job FROM shard WHERE id = ?1)",
-        shard, result.substrate_seconds);
+        shard, result.substrate_seconds, result.reused ? 1 : 0);
     return true;
   }
 
@@ -147,13 +170,13 @@ class SqliteStore : public Store {
   }
 
   bool SplitShard(ShardId shard, Fence fence, const ShardReturn& how,
-                  std::uint32_t rest_attempts) override {
+                  const ShardCounts& rest) override {
     const std::optional<Shard> whole = view_->GetShard(shard);
     if (!whole || !Leave(shard, fence, how, ShardState::kReady)) return false;
     const std::uint32_t half = FirstHalf(whole->count);
     INFERON_CHECK(half > 0);
-    Count("UPDATE shard SET count = ?2 WHERE id = ?1", shard, half);
-    AddShard(whole->job, whole->first + half, whole->count - half, rest_attempts);
+    Count("UPDATE shard SET count = ?2, reuse_key = '' WHERE id = ?1", shard, half);
+    AddShard(whole->job, whole->first + half, whole->count - half, rest, "");
     Count(
         "UPDATE job SET shards_leased = shards_leased - 1, shards_open = shards_open + 1, "
         "shards = shards + 1 WHERE id = (SELECT job FROM shard WHERE id = ?)",
@@ -174,19 +197,81 @@ class SqliteStore : public Store {
   void AddEvent(const Event& event) override {
     database_
         .Prepare(
-            "INSERT INTO event(time, kind, project, job, resource, message) "
-            "VALUES(?, ?, ?, ?, ?, ?)")
+            "INSERT INTO event(time, kind, project, job, resource, message, actor) "
+            "VALUES(?, ?, ?, ?, ?, ?, ?)")
         .Bind(ToMicros(event.time), event.kind, event.project, event.job, event.resource,
-              event.message)
+              event.message, event.actor)
         .Run();
+  }
+
+  std::uint64_t MarkSuspect(const std::string& worker, Fence above) override {
+    // Counted by job before they are marked; results taken over from these are no better.
+    database_.Execute("CREATE TEMP TABLE IF NOT EXISTS marked(id INTEGER PRIMARY KEY)");
+    database_.Execute("DELETE FROM marked");
+    database_
+        .Prepare(
+            "INSERT INTO marked SELECT id FROM shard "
+            "WHERE worker = ? AND fence > ? AND state = 3 AND suspect = 0 "
+            "AND (SELECT project FROM job WHERE job.id = shard.job) <> ?")
+        .Bind(worker, above, kHealthProject)
+        .Run();
+    database_.Execute(
+        "INSERT OR IGNORE INTO marked SELECT s.id FROM marked JOIN shard m ON m.id = marked.id "
+        "JOIN shard s ON s.reuse_key = m.reuse_key AND s.segment = m.segment AND "
+        "s.offset = m.offset WHERE m.reuse_key <> '' AND s.reuse_key <> '' AND s.state = 3 "
+        "AND s.suspect = 0");
+    database_.Execute(
+        "UPDATE job SET experiments_suspect = experiments_suspect + marks.experiments FROM "
+        "(SELECT job, sum(count) AS experiments FROM shard WHERE id IN (SELECT id FROM marked) "
+        "GROUP BY job) AS marks WHERE job.id = marks.job");
+    database_.Execute("UPDATE shard SET suspect = 1 WHERE id IN (SELECT id FROM marked)");
+    Statement sum = database_.Prepare(
+        "SELECT coalesce(sum(count), 0) FROM shard WHERE id IN (SELECT id FROM marked)");
+    sum.Step();
+    return sum.UInt(0);
   }
 
   void PutWorker(const WorkerRecord& worker) override {
     const Capabilities& can = worker.capabilities;
-    database_.Prepare("INSERT OR REPLACE INTO worker VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+    const std::string neurons = fmt::format("{}", fmt::join(can.neurons, " "));
+    const std::string profiles = fmt::format("{}", fmt::join(can.profile_sha256, " "));
+    const std::int64_t health_time = worker.health_time ? ToMicros(*worker.health_time) : 0;
+    database_
+        .Prepare(
+            "INSERT OR REPLACE INTO worker(id, session, substrate, mode, chip, calibration_id, "
+            "version, shards_done, experiments_done, substrate_seconds, last_seen, neurons, "
+            "profiles, switch_seconds, drained, drain_reason, health, good_checks, "
+            "health_message, health_time, good_fence) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+            "?, ?, ?, "
+            "?, ?, ?, ?, nullif(?, 0), ?)")
         .Bind(worker.id, worker.session, can.substrate, can.mode, can.chip, can.calibration_id,
               can.version, worker.shards_done, worker.experiments_done, worker.substrate_seconds,
-              ToMicros(worker.last_seen))
+              ToMicros(worker.last_seen), neurons, profiles, can.switch_seconds,
+              worker.drained ? 1 : 0, worker.drain_reason, static_cast<int>(worker.health),
+              worker.good_checks, worker.health_message, health_time, worker.good_fence)
+        .Run();
+  }
+
+  void PutProject(const ProjectRecord& project) override { WriteProject(database_, project); }
+  void PutCanary(const Canary& canary) override { WriteCanary(database_, canary); }
+  std::uint64_t AddReservation(const Reservation& reservation) override {
+    return WriteReservation(database_, reservation);
+  }
+  void AddUsage(const UsageRow& row) override { WriteUsage(database_, row); }
+  void AddCheck(const HealthCheck& check) override { WriteCheck(database_, check); }
+  bool DeleteCanary(const std::string& substrate) override {
+    return database_.Prepare("DELETE FROM canary WHERE substrate = ?").Bind(substrate).Run() > 0;
+  }
+  bool DeleteReservation(std::uint64_t id) override {
+    return database_.Prepare("DELETE FROM reservation WHERE id = ?").Bind(id).Run() > 0;
+  }
+  void Trim(std::int64_t before_hour, std::uint32_t checks) override {
+    database_.Prepare("DELETE FROM usage WHERE hour < ?").Bind(before_hour).Run();
+    database_
+        .Prepare(
+            "DELETE FROM health_check AS old WHERE verdict <> 1 AND (SELECT count(*) FROM "
+            "health_check new WHERE new.worker = old.worker AND new.id > old.id) >= ?")
+        .Bind(checks)
         .Run();
   }
 
@@ -201,12 +286,13 @@ class SqliteStore : public Store {
   bool Leave(ShardId shard, Fence fence, const ShardReturn& how, ShardState to) {
     const int rows = database_
                          .Prepare(
-                             "UPDATE shard SET state = ?1, attempts = ?2, not_before_ms = ?3, "
+                             "UPDATE shard SET state = ?1, attempts = ?2, losses = ?8, "
+                             "not_before_ms = ?3, "
                              "error = CASE WHEN ?4 = '' THEN error ELSE ?4 END, "
                              "failed_fence = CASE WHEN ?5 THEN fence ELSE failed_fence END "
                              "WHERE id = ?6 AND fence = ?7 AND state = 2")
                          .Bind(static_cast<int>(to), how.attempts, how.not_before_ms, how.error,
-                               how.reported ? 1 : 0, shard, fence)
+                               how.reported ? 1 : 0, shard, fence, how.losses)
                          .Run();
     if (rows == 0) return false;
     if (!how.error.empty()) {
@@ -216,17 +302,18 @@ class SqliteStore : public Store {
     return true;
   }
 
-  void AddShard(JobId job, std::uint64_t first, std::uint32_t count, std::uint32_t attempts) {
-    database_.Prepare("INSERT INTO shard(job, first, count, state, attempts) VALUES(?, ?, ?, 1, ?)")
-        .Bind(job, first, count, attempts)
+  void AddShard(JobId job, std::uint64_t first, std::uint32_t count, const ShardCounts& counts,
+                const std::string& key) {
+    database_
+        .Prepare(
+            "INSERT INTO shard(job, first, count, state, attempts, losses, reuse_key) "
+            "VALUES(?, ?, ?, 1, ?, ?, ?)")
+        .Bind(job, first, count, counts.attempts, counts.losses, key)
         .Run();
   }
 
   void AddSpec(JobId job, const JobSpec& spec) {
-    std::vector<double> steps;
-    for (const CurrentStep& step : spec.protocol.steps) {
-      steps.insert(steps.end(), {step.start_us, step.stop_us, step.scale});
-    }
+    const std::vector<double> steps = StepsToDoubles(spec.protocol);
     database_.Prepare("INSERT INTO job_spec VALUES(?, ?, ?, ?, ?)")
         .Bind(job, spec.profile_toml, AsBlob(steps.data(), steps.size()), spec.protocol.duration_us,
               spec.protocol.grid_step_us)

@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <cstring>
+#include <set>
+#include <sstream>
 
 #include "common/base/check.h"
+#include "server/scheduler/store_sqlite_operations.h"
 
 namespace inferon::scheduler {
 namespace {
@@ -17,10 +20,19 @@ using sqlite::Statement;
   "id, project, request_id, content_sha256, title, state, experiments, experiments_done, "      \
   "experiments_failed, shards, shards_open, shards_leased, create_time, start_time, end_time, " \
   "last_error, profile_sha256, chip, neuron, run, substrate, substrate_seconds, seed, trials, " \
-  "priority, shard_size, dimension, points"
+  "priority, shard_size, dimension, points, pin_worker, pin_calibration, paused, "              \
+  "max_run_seconds, run_seconds, reuse, experiments_reused, experiments_suspect, purge_time"
 #define INFERON_SHARD_COLUMNS                                                                    \
   "id, job, first, count, state, fence, failed_fence, attempts, not_before_ms, worker, sha256, " \
-  "segment, offset, bytes, error"
+  "segment, offset, bytes, error, losses, calibration_id, suspect, reuse_key"
+
+// Words between single blanks.
+std::vector<std::string> SplitWords(const std::string& text) {
+  std::vector<std::string> words;
+  std::istringstream stream(text);
+  for (std::string word; stream >> word;) words.push_back(word);
+  return words;
+}
 
 std::optional<WallTime> OptionalTime(const Statement& row, int column) {
   if (row.IsNull(column)) return std::nullopt;
@@ -58,6 +70,15 @@ Job JobFromRow(const Statement& row) {
   job.shard_size = static_cast<std::uint32_t>(row.Int(c++));
   job.dimension = static_cast<std::uint32_t>(row.Int(c++));
   job.points = static_cast<std::uint32_t>(row.Int(c++));
+  job.placement.worker = row.Text(c++);
+  job.placement.calibration_id = row.Text(c++);
+  job.paused = row.Int(c++) != 0;
+  job.max_run_seconds = row.Real(c++);
+  job.run_seconds = row.Real(c++);
+  job.reuse = row.Int(c++) != 0;
+  job.experiments_reused = row.UInt(c++);
+  job.experiments_suspect = row.UInt(c++);
+  job.purge_time = OptionalTime(row, c++);
   return job;
 }
 
@@ -79,7 +100,41 @@ Shard ShardFromRow(const Statement& row) {
   shard.location.offset = row.UInt(c++);
   shard.location.bytes = row.UInt(c++);
   shard.error = row.Text(c++);
+  shard.losses = static_cast<std::uint32_t>(row.Int(c++));
+  shard.calibration_id = row.Text(c++);
+  shard.suspect = row.Int(c++) != 0;
+  shard.reuse_key = row.Text(c++);
   return shard;
+}
+
+WorkerRecord WorkerFromRow(const Statement& row) {
+  WorkerRecord worker;
+  int c = 0;
+  worker.id = row.Text(c++);
+  worker.session = row.Text(c++);
+  Capabilities& can = worker.capabilities;
+  can.substrate = row.Text(c++);
+  can.mode = row.Text(c++);
+  can.chip = row.Text(c++);
+  can.calibration_id = row.Text(c++);
+  can.version = row.Text(c++);
+  worker.shards_done = row.UInt(c++);
+  worker.experiments_done = row.UInt(c++);
+  worker.substrate_seconds = row.Real(c++);
+  worker.last_seen = FromMicros(row.Int(c++));
+  for (const std::string& neuron : SplitWords(row.Text(c++))) {
+    can.neurons.push_back(static_cast<std::uint32_t>(std::stoul(neuron)));
+  }
+  can.profile_sha256 = SplitWords(row.Text(c++));
+  can.switch_seconds = row.Real(c++);
+  worker.drained = row.Int(c++) != 0;
+  worker.drain_reason = row.Text(c++);
+  worker.health = static_cast<WorkerHealth>(row.Int(c++));
+  worker.good_checks = row.UInt(c++);
+  worker.health_message = row.Text(c++);
+  worker.health_time = OptionalTime(row, c++);
+  worker.good_fence = row.UInt(c++);
+  return worker;
 }
 
 template <typename T, typename FromRow>
@@ -87,23 +142,6 @@ std::vector<T> All(Statement& rows, const FromRow& from_row) {
   std::vector<T> result;
   while (rows.Step()) result.push_back(from_row(rows));
   return result;
-}
-
-std::vector<CurrentStep> StepsFromBlob(std::string_view blob) {
-  std::vector<CurrentStep> steps(blob.size() / (3 * sizeof(double)));
-  const char* at = blob.data();
-  const auto next = [&at] {
-    double value;
-    std::memcpy(&value, at, sizeof(value));
-    at += sizeof(value);
-    return value;
-  };
-  for (CurrentStep& step : steps) {
-    step.start_us = next();
-    step.stop_us = next();
-    step.scale = next();
-  }
-  return steps;
 }
 
 class SqliteReader : public StoreReader {
@@ -132,12 +170,10 @@ class SqliteReader : public StoreReader {
     return All<Job>(rows.Bind(project, before, limit), JobFromRow);
   }
 
-  QueueSize Queue() override {
-    Statement row = database_.Prepare(
-        "SELECT count(*), coalesce(sum(experiments - experiments_done - experiments_failed), 0) "
-        "FROM job WHERE state < 3");
-    INFERON_CHECK(row.Step());
-    return {row.UInt(0), row.UInt(1)};
+  std::vector<Job> OpenJobs() override {
+    Statement rows =
+        database_.Prepare("SELECT " INFERON_JOB_COLUMNS " FROM job WHERE state < 3 ORDER BY id");
+    return All<Job>(rows, JobFromRow);
   }
 
   std::optional<Shard> GetShard(ShardId shard) override {
@@ -162,19 +198,25 @@ class SqliteReader : public StoreReader {
     return All<Shard>(rows, ShardFromRow);
   }
 
-  std::vector<Candidate> Candidates(std::int64_t now_ms) override {
-    Statement rows = database_.Prepare(
-        "SELECT id, project, priority, substrate, chip, (SELECT s.id FROM shard s WHERE "
-        "s.job = job.id AND s.state = 1 AND s.not_before_ms <= ? ORDER BY s.first LIMIT 1) "
-        "FROM job WHERE state < 3 ORDER BY id");
-    rows.Bind(now_ms);
-    std::vector<Candidate> result;
-    while (rows.Step()) {
-      if (rows.IsNull(5)) continue;
-      result.push_back({rows.UInt(0), rows.Text(1), static_cast<std::int32_t>(rows.Int(2)),
-                        rows.Text(3), rows.Text(4), rows.UInt(5)});
-    }
-    return result;
+  ReadyShard NextReady(JobId job, std::int64_t now_ms) override {
+    Statement row = database_.Prepare(
+        "SELECT " INFERON_SHARD_COLUMNS
+        " FROM shard WHERE job = ? AND state = 1 AND not_before_ms <= ? ORDER BY first LIMIT 1");
+    if (row.Bind(job, now_ms).Step()) return {ShardFromRow(row), 0};
+    Statement wait =
+        database_.Prepare("SELECT min(not_before_ms) FROM shard WHERE job = ? AND state = 1");
+    wait.Bind(job).Step();
+    return {std::nullopt, wait.IsNull(0) ? 0 : wait.Int(0)};
+  }
+
+  std::optional<Shard> FindReusable(const std::string& project,
+                                    const std::string& reuse_key) override {
+    Statement row = database_.Prepare(
+        "SELECT " INFERON_SHARD_COLUMNS
+        " FROM shard WHERE reuse_key = ?2 AND reuse_key <> '' AND state = 3 AND suspect = 0 AND "
+        "(SELECT project FROM job WHERE job.id = shard.job) = ?1 ORDER BY id LIMIT 1");
+    if (!row.Bind(project, reuse_key).Step()) return std::nullopt;
+    return ShardFromRow(row);
   }
 
   JobSpec GetSpec(JobId job, std::uint64_t first_set, std::uint64_t sets) override {
@@ -187,6 +229,9 @@ class SqliteReader : public StoreReader {
     spec.substrate = head->substrate;
     spec.shard_size = head->shard_size;
     spec.priority = head->priority;
+    spec.placement = head->placement;
+    spec.max_run_seconds = head->max_run_seconds;
+    spec.reuse = head->reuse;
     Statement row = database_.Prepare(
         "SELECT profile_toml, steps, duration_us, grid_step_us FROM job_spec WHERE job = ?");
     INFERON_CHECK(row.Bind(job).Step());
@@ -199,37 +244,32 @@ class SqliteReader : public StoreReader {
   std::vector<Event> Events(const EventFilter& filter, std::uint64_t after,
                             std::uint32_t limit) override {
     constexpr char kColumns[] =
-        "SELECT sequence, time, kind, project, job, resource, message "
-        "FROM event WHERE ";
+        "SELECT sequence, time, kind, project, job, resource, message, actor FROM event WHERE ";
+    const char* where = filter.job != 0          ? "job = ?1"
+                        : filter.project.empty() ? "?1 = ''"
+                                                 : "project = ?1";
     Statement rows = database_.Prepare(
-        filter.job != 0
-            ? fmt::format("{}job = ?1 AND sequence > ?2 ORDER BY sequence LIMIT ?3", kColumns)
-            : fmt::format("{}project = ?1 AND sequence > ?2 ORDER BY sequence LIMIT ?3", kColumns));
+        fmt::format("{}{} AND sequence > ?2 ORDER BY sequence LIMIT ?3", kColumns, where));
     if (filter.job != 0) {
       rows.Bind(filter.job, after, limit);
     } else {
       rows.Bind(filter.project, after, limit);
     }
     return All<Event>(rows, [](const Statement& row) {
-      return Event{
-          row.UInt(0), FromMicros(row.Int(1)), row.Text(2), row.Text(3), row.UInt(4), row.Text(5),
-          row.Text(6)};
+      return Event{row.UInt(0), FromMicros(row.Int(1)),
+                   row.Text(2), row.Text(3),
+                   row.UInt(4), row.Text(5),
+                   row.Text(6), row.Text(7)};
     });
   }
 
   std::vector<WorkerRecord> Workers() override {
     Statement rows = database_.Prepare(
         "SELECT id, session, substrate, mode, chip, calibration_id, version, shards_done, "
-        "experiments_done, substrate_seconds, last_seen FROM worker ORDER BY id");
-    return All<WorkerRecord>(rows, [](const Statement& row) {
-      return WorkerRecord{row.Text(0),
-                          row.Text(1),
-                          {row.Text(2), row.Text(3), row.Text(4), row.Text(5), row.Text(6)},
-                          row.UInt(7),
-                          row.UInt(8),
-                          row.Real(9),
-                          FromMicros(row.Int(10))};
-    });
+        "experiments_done, substrate_seconds, last_seen, neurons, profiles, switch_seconds, "
+        "drained, drain_reason, "
+        "health, good_checks, health_message, health_time, good_fence FROM worker ORDER BY id");
+    return All<WorkerRecord>(rows, WorkerFromRow);
   }
 
   std::vector<SegmentEnd> SegmentEnds() override {
@@ -238,6 +278,41 @@ class SqliteReader : public StoreReader {
     return All<SegmentEnd>(rows, [](const Statement& row) {
       return SegmentEnd{static_cast<std::uint32_t>(row.Int(0)), row.UInt(1)};
     });
+  }
+
+  std::vector<ProjectRecord> Projects() override { return ReadProjects(database_); }
+  std::vector<UsageRow> Usage(std::int64_t from_hour) override {
+    return ReadUsage(database_, from_hour);
+  }
+  std::vector<Reservation> Reservations() override { return ReadReservations(database_); }
+  std::vector<Canary> Canaries() override { return ReadCanaries(database_); }
+  std::vector<HealthCheck> Baseline(const std::string& chart) override {
+    return ReadBaseline(database_, chart);
+  }
+  std::vector<HealthCheck> Checks(const std::string& worker, std::uint32_t limit) override {
+    return ReadChecks(database_, worker, limit);
+  }
+
+  std::vector<Job> Purgeable(WallTime ended_before, std::uint32_t limit) override {
+    Statement rows = database_.Prepare(
+        "SELECT " INFERON_JOB_COLUMNS
+        " FROM job WHERE end_time IS NOT NULL AND purge_time IS NULL AND end_time < ? "
+        "ORDER BY end_time, id LIMIT ?");
+    return All<Job>(rows.Bind(ToMicros(ended_before), limit), JobFromRow);
+  }
+
+  std::vector<SegmentUse> SegmentsOf(const std::vector<JobId>& jobs) override {
+    const std::set<JobId> chosen(jobs.begin(), jobs.end());
+    Statement rows = database_.Prepare("SELECT DISTINCT segment, job FROM shard WHERE state = 3");
+    std::set<std::uint32_t> freed;
+    std::set<std::uint32_t> needed;
+    while (rows.Step()) {
+      const auto segment = static_cast<std::uint32_t>(rows.Int(0));
+      (chosen.contains(rows.UInt(1)) ? freed : needed).insert(segment);
+    }
+    std::vector<SegmentUse> result;
+    for (const std::uint32_t segment : freed) result.push_back({segment, needed.contains(segment)});
+    return result;
   }
 
  private:

@@ -120,10 +120,99 @@ CREATE TRIGGER fence_rises BEFORE UPDATE OF fence ON shard WHEN NEW.fence <= OLD
 BEGIN SELECT RAISE(ABORT, 'a fence rises'); END;
 )sql";
 
+// Projects and their charges by hour, worker health, reservations, pins, pauses, run time, reuse,
+// retention. `losses` begins at 0 for all: what counted as attempts stays one.
+constexpr char kVersion2[] = R"sql(
+ALTER TABLE job ADD COLUMN pin_worker TEXT NOT NULL DEFAULT '';
+ALTER TABLE job ADD COLUMN pin_calibration TEXT NOT NULL DEFAULT '';
+ALTER TABLE job ADD COLUMN paused INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE job ADD COLUMN max_run_seconds REAL NOT NULL DEFAULT 0;
+ALTER TABLE job ADD COLUMN run_seconds REAL NOT NULL DEFAULT 0;
+ALTER TABLE job ADD COLUMN reuse INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE job ADD COLUMN experiments_reused INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE job ADD COLUMN experiments_suspect INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE job ADD COLUMN purge_time INTEGER;
+CREATE INDEX job_ended ON job(end_time) WHERE end_time IS NOT NULL AND purge_time IS NULL;
+
+ALTER TABLE shard ADD COLUMN losses INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE shard ADD COLUMN calibration_id TEXT NOT NULL DEFAULT '';
+ALTER TABLE shard ADD COLUMN suspect INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE shard ADD COLUMN reuse_key TEXT NOT NULL DEFAULT '';
+CREATE INDEX shard_reuse ON shard(reuse_key) WHERE reuse_key <> '' AND state = 3;
+CREATE INDEX shard_worker ON shard(worker, fence) WHERE state = 3;
+
+ALTER TABLE event ADD COLUMN actor TEXT NOT NULL DEFAULT '';
+
+ALTER TABLE worker ADD COLUMN neurons TEXT NOT NULL DEFAULT '';
+ALTER TABLE worker ADD COLUMN profiles TEXT NOT NULL DEFAULT '';
+ALTER TABLE worker ADD COLUMN switch_seconds REAL NOT NULL DEFAULT 0;
+ALTER TABLE worker ADD COLUMN drained INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE worker ADD COLUMN drain_reason TEXT NOT NULL DEFAULT '';
+ALTER TABLE worker ADD COLUMN health INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE worker ADD COLUMN good_checks INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE worker ADD COLUMN health_message TEXT NOT NULL DEFAULT '';
+ALTER TABLE worker ADD COLUMN health_time INTEGER;
+ALTER TABLE worker ADD COLUMN good_fence INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE project(
+  id TEXT PRIMARY KEY,
+  weight REAL NOT NULL CHECK(weight > 0),
+  max_queued_experiments INTEGER NOT NULL,
+  max_seconds_per_day REAL NOT NULL,
+  max_submits_per_minute INTEGER NOT NULL,
+  description TEXT NOT NULL,
+  create_time INTEGER NOT NULL) STRICT;
+INSERT INTO project SELECT project, 1, 0, 0, 0, '', min(create_time) FROM job GROUP BY project;
+
+CREATE TABLE usage(
+  project TEXT NOT NULL,
+  hour INTEGER NOT NULL,
+  seconds REAL NOT NULL,
+  PRIMARY KEY(project, hour)) STRICT;
+
+CREATE TABLE reservation(
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  worker TEXT NOT NULL,
+  project TEXT NOT NULL,
+  start_time INTEGER NOT NULL,
+  end_time INTEGER NOT NULL CHECK(end_time > start_time),
+  reason TEXT NOT NULL) STRICT;
+
+CREATE TABLE canary(
+  substrate TEXT PRIMARY KEY,
+  revision INTEGER NOT NULL,
+  interval_seconds REAL NOT NULL,
+  baseline_checks INTEGER NOT NULL,
+  limit_sigmas REAL NOT NULL,
+  profile_toml TEXT NOT NULL,
+  steps BLOB NOT NULL,
+  duration_us REAL NOT NULL,
+  grid_step_us REAL NOT NULL,
+  chip TEXT NOT NULL,
+  neuron INTEGER NOT NULL,
+  run INTEGER NOT NULL,
+  seed INTEGER NOT NULL,
+  trials INTEGER NOT NULL,
+  dimension INTEGER NOT NULL,
+  codes BLOB NOT NULL) STRICT;
+
+CREATE TABLE health_check(
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  worker TEXT NOT NULL,
+  chart TEXT NOT NULL,
+  time INTEGER NOT NULL,
+  verdict INTEGER NOT NULL CHECK(verdict BETWEEN 1 AND 4),
+  message TEXT NOT NULL,
+  calibration_id TEXT NOT NULL,
+  features BLOB NOT NULL) STRICT;
+CREATE INDEX health_check_worker ON health_check(worker, id);
+CREATE INDEX health_check_baseline ON health_check(chart, id) WHERE verdict = 1;
+)sql";
+
 }  // namespace
 
 const std::vector<sqlite::Migration>& SchemaHistory() {
-  static const std::vector<sqlite::Migration> history = {{1, kVersion1}};
+  static const std::vector<sqlite::Migration> history = {{1, kVersion1}, {2, kVersion2}};
   return history;
 }
 

@@ -15,4 +15,6 @@ std::string ShardName(const std::string& project, JobId job, std::uint64_t first
 
 std::string WorkerName(const std::string& id) { return fmt::format("workers/{}", id); }
 
+std::string ProjectName(const std::string& id) { return fmt::format("projects/{}", id); }
+
 }  // namespace inferon::scheduler

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstring>
 
 #include "common/base/hash.h"
@@ -27,6 +28,10 @@ Status ValidateIdentity(const JobRequest& request) {
   if (!IsIdentifier(request.project)) {
     return InvalidArgument(fmt::format("'{}' is not a project id", request.project),
                            "Use lower-case letters, digits and '-', at most 63 characters");
+  }
+  if (request.project == kHealthProject) {
+    return InvalidArgument(fmt::format("project {} is the scheduler's own", kHealthProject),
+                           "Choose another project");
   }
   if (!IsToken(request.request_id, kMaxRequestIdLength)) {
     return InvalidArgument(fmt::format("'{}' is not a request id", request.request_id),
@@ -92,6 +97,27 @@ Status ValidateDevice(const JobSpec& spec) {
   return {};
 }
 
+Status ValidatePlacement(const JobSpec& spec) {
+  const Placement& pin = spec.placement;
+  if (!pin.worker.empty() && !IsIdentifier(pin.worker)) {
+    return InvalidArgument(fmt::format("'{}' is not a worker id", pin.worker),
+                           "Use lower-case letters, digits and '-', at most 63 characters");
+  }
+  if (!pin.calibration_id.empty() && !IsHex(pin.calibration_id, 64, 64)) {
+    return InvalidArgument("placement.calibration_id is not 64 lower-case hex digits");
+  }
+  if (!std::isfinite(spec.max_run_seconds) || spec.max_run_seconds < 0 ||
+      spec.max_run_seconds > kMaxRunSeconds) {
+    return InvalidArgument(
+        fmt::format("max_run_seconds is {}, outside 0..{}", spec.max_run_seconds, kMaxRunSeconds));
+  }
+  if (spec.reuse && spec.substrate != "emulator" && pin.calibration_id.empty()) {
+    return InvalidArgument("results of hardware are the same under one calibration only",
+                           "Pin the job to a calibration, or submit it without reuse");
+  }
+  return {};
+}
+
 Status ValidateSize(const JobSpec& spec, const Limits& limits) {
   if (spec.trials < 1 || spec.trials > kMaxTrials) {
     return InvalidArgument(fmt::format("trials is {}, outside 1..{}", spec.trials, kMaxTrials));
@@ -144,6 +170,30 @@ void HashText(Sha256& hash, std::string_view text) {
   hash.Update(text);
 }
 
+void HashProtocol(Sha256& hash, const Protocol& protocol) {
+  Hash(hash, std::uint64_t{protocol.steps.size()});
+  for (const CurrentStep& step : protocol.steps) {
+    Hash(hash, step.start_us);
+    Hash(hash, step.stop_us);
+    Hash(hash, step.scale);
+  }
+  Hash(hash, protocol.duration_us);
+  Hash(hash, protocol.grid_step_us);
+}
+
+// Fields that came later count only where they are set: a submission of before has its hash still.
+void HashLater(Sha256& hash, const JobSpec& spec) {
+  if (!spec.placement.worker.empty()) HashText(hash, "worker " + spec.placement.worker);
+  if (!spec.placement.calibration_id.empty()) {
+    HashText(hash, "calibration " + spec.placement.calibration_id);
+  }
+  if (spec.max_run_seconds != 0) {
+    HashText(hash, "max_run_seconds");
+    Hash(hash, spec.max_run_seconds);
+  }
+  if (spec.reuse) HashText(hash, "reuse");
+}
+
 }  // namespace
 
 bool IsIdentifier(std::string_view text) {
@@ -175,6 +225,7 @@ Status ValidateJob(const JobRequest& request, const Limits& limits) {
   if (Status ok = ValidateCodes(spec.sets); !ok) return ok;
   if (Status ok = ValidateSize(spec, limits); !ok) return ok;
   if (Status ok = ValidateDevice(spec); !ok) return ok;
+  if (Status ok = ValidatePlacement(spec); !ok) return ok;
   if (Status ok = ValidateProtocol(spec.protocol); !ok) return ok;
   if (Status ok = ValidateFrame(spec, limits); !ok) return ok;
   return ValidateProfile(spec);
@@ -189,14 +240,7 @@ std::string ContentSha256(const JobRequest& request) {
                   spec.sets.codes.size() * sizeof(std::uint16_t)});
   Hash(hash, spec.trials);
   HashText(hash, spec.profile_toml);
-  Hash(hash, std::uint64_t{spec.protocol.steps.size()});
-  for (const CurrentStep& step : spec.protocol.steps) {
-    Hash(hash, step.start_us);
-    Hash(hash, step.stop_us);
-    Hash(hash, step.scale);
-  }
-  Hash(hash, spec.protocol.duration_us);
-  Hash(hash, spec.protocol.grid_step_us);
+  HashProtocol(hash, spec.protocol);
   HashText(hash, spec.device.chip);
   Hash(hash, spec.device.neuron);
   Hash(hash, spec.device.run);
@@ -204,7 +248,83 @@ std::string ContentSha256(const JobRequest& request) {
   HashText(hash, spec.substrate);
   Hash(hash, spec.shard_size);
   Hash(hash, spec.priority);
+  HashLater(hash, spec);
   return hash.Hex();
+}
+
+std::string ReuseKey(const JobSpec& spec, const std::string& profile_sha256, const Range& range) {
+  Sha256 hash;
+  HashText(hash, spec.substrate);
+  HashText(hash, spec.placement.calibration_id);
+  HashText(hash, spec.device.chip);
+  Hash(hash, spec.device.neuron);
+  Hash(hash, spec.device.run);
+  HashText(hash, profile_sha256);
+  HashProtocol(hash, spec.protocol);
+  Hash(hash, spec.seed);
+  Hash(hash, spec.trials);
+  Hash(hash, range.first);
+  Hash(hash, range.count);
+  const std::uint64_t first = range.first / spec.trials;
+  const std::uint64_t last = (range.first + range.count - 1) / spec.trials;
+  const std::size_t row = spec.sets.dimension * sizeof(std::uint16_t);
+  HashText(hash, {reinterpret_cast<const char*>(spec.sets[first].data()),
+                  static_cast<std::size_t>(last - first + 1) * row});
+  return hash.Hex();
+}
+
+Status ValidateSettings(const std::string& project, const ProjectSettings& settings) {
+  if (!IsIdentifier(project)) {
+    return InvalidArgument(fmt::format("'{}' is not a project id", project),
+                           "Use lower-case letters, digits and '-', at most 63 characters");
+  }
+  if (project == kHealthProject) {
+    return InvalidArgument(fmt::format("project {} is the scheduler's own", project),
+                           "Choose another project");
+  }
+  if (!(settings.weight >= kMinWeight && settings.weight <= kMaxWeight)) {
+    return InvalidArgument(
+        fmt::format("weight is {}, outside {}..{}", settings.weight, kMinWeight, kMaxWeight));
+  }
+  if (!std::isfinite(settings.max_seconds_per_day) || settings.max_seconds_per_day < 0) {
+    return InvalidArgument("max_substrate_seconds_per_day is not a number >= 0");
+  }
+  return ValidateReason(settings.description);
+}
+
+Status ValidateReason(const std::string& text) {
+  if (Characters(text) <= kMaxTitleCharacters) return {};
+  return InvalidArgument(fmt::format("the text has {} characters, more than the limit of {}",
+                                     Characters(text), kMaxTitleCharacters),
+                         "Shorten it");
+}
+
+Status ValidateCanary(const Canary& canary, const Limits& limits) {
+  const JobSpec& spec = canary.spec;
+  if (spec.sets.size() > kMaxCanarySets || spec.trials > kMaxCanaryTrials) {
+    return InvalidArgument(fmt::format("a canary of {} sets and {} trials is larger than {} and {}",
+                                       spec.sets.size(), spec.trials, kMaxCanarySets,
+                                       kMaxCanaryTrials));
+  }
+  if (!(canary.interval_seconds >= 1 && canary.interval_seconds <= kMaxCanaryInterval)) {
+    return InvalidArgument(fmt::format("interval_seconds is {}, outside 1..{}",
+                                       canary.interval_seconds, kMaxCanaryInterval));
+  }
+  if (canary.baseline_checks < 2 || canary.baseline_checks > 100) {
+    return InvalidArgument(
+        fmt::format("baseline_checks is {}, outside 2..100", canary.baseline_checks));
+  }
+  if (!(canary.limit_sigmas >= 1 && canary.limit_sigmas <= 100)) {
+    return InvalidArgument(fmt::format("limit_sigmas is {}, outside 1..100", canary.limit_sigmas));
+  }
+  JobRequest request{"default", "canary", "", spec};
+  request.spec.shard_size =
+      static_cast<std::uint32_t>(std::min<std::uint64_t>(spec.Experiments(), kMaxShardSize));
+  if (spec.Experiments() > kMaxShardSize) {
+    return InvalidArgument(fmt::format("a canary of {} experiments is more than one shard of {}",
+                                       spec.Experiments(), kMaxShardSize));
+  }
+  return ValidateJob(request, limits);
 }
 
 Status ValidateWorker(const std::string& id, const std::string& session,
@@ -219,6 +339,24 @@ Status ValidateWorker(const std::string& id, const std::string& session,
   if (!IsKnownSubstrate(capabilities.substrate)) {
     return InvalidArgument(fmt::format("'{}' is not a kind of substrate", capabilities.substrate),
                            fmt::format("Use one of: {}", fmt::join(kSubstrates, ", ")));
+  }
+  if (capabilities.neurons.size() > kMaxNeurons ||
+      std::any_of(capabilities.neurons.begin(), capabilities.neurons.end(),
+                  [](std::uint32_t neuron) { return neuron > kMaxNeuron; })) {
+    return InvalidArgument(
+        fmt::format("neurons are more than {} or outside 0..{}", kMaxNeurons, kMaxNeuron));
+  }
+  const auto& profiles = capabilities.profile_sha256;
+  if (profiles.size() > kMaxProfiles ||
+      !std::all_of(profiles.begin(), profiles.end(),
+                   [](const std::string& hash) { return IsHex(hash, 64, 64); })) {
+    return InvalidArgument(fmt::format(
+        "profile_sha256 has more than {} entries, or one that is not 64 lower-case hex digits",
+        kMaxProfiles));
+  }
+  if (!(capabilities.switch_seconds >= 0 && capabilities.switch_seconds <= kMaxSwitchSeconds)) {
+    return InvalidArgument(fmt::format("switch_seconds is {}, outside 0..{}",
+                                       capabilities.switch_seconds, kMaxSwitchSeconds));
   }
   if (!capabilities.chip.empty() && !IsToken(capabilities.chip, 64)) {
     return InvalidArgument(fmt::format("'{}' is not the name of a chip", capabilities.chip));

@@ -6,6 +6,7 @@
 
 #include "common/base/result.h"
 #include "server/scheduler/limits.h"
+#include "server/scheduler/policy.h"
 #include "server/scheduler/types.h"
 
 namespace inferon::scheduler {
@@ -23,6 +24,15 @@ Status ValidateJob(const JobRequest& request, const Limits& limits);
 
 // SHA-256 of the submission's content: title and everything that decides what is run.
 std::string ContentSha256(const JobRequest& request);
+
+// SHA-256 of everything that decides the results of these experiments of a job: substrate,
+// calibration, neuron, run, profile, protocol, seed, trials, indexes, codes.
+std::string ReuseKey(const JobSpec& spec, const std::string& profile_sha256, const Range& range);
+
+Status ValidateSettings(const std::string& project, const ProjectSettings& settings);
+// A text for people of at most kMaxTitleCharacters.
+Status ValidateReason(const std::string& text);
+Status ValidateCanary(const Canary& canary, const Limits& limits);
 
 // A worker's identity and what it can run.
 Status ValidateWorker(const std::string& id, const std::string& session,

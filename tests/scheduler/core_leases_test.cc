@@ -164,6 +164,65 @@ TEST_F(CoreTest, UploadIsChecked) {
   EXPECT_FALSE(core_->BeginUpload(lease, 5, "short"));
 }
 
+TEST_F(CoreTest, UploadThatWasCutOffGoesOnWhereItStopped) {
+  Submit(MakeRequest("r", 4));
+  const LeaseRef lease = worker_.LeaseOne(*core_);
+  const std::string frame = FrameOf(core_->GetShard(lease).value());
+  const std::string sha = Sha256Hex(frame);
+  const auto append = [](Upload& upload, std::uint64_t offset, std::string_view bytes) {
+    return upload.Append(offset, bytes, Crc32(bytes)).has_value();
+  };
+  {
+    auto first = core_->BeginUpload(lease, frame.size(), sha).value();
+    ASSERT_TRUE(append(*first, 0, frame.substr(0, 100)));
+    EXPECT_FALSE(append(*first, 150, frame.substr(150, 10)));
+  }
+  EXPECT_EQ(core_->ReceivedBytes(lease, sha), 100u);
+  EXPECT_EQ(core_->ReceivedBytes(lease, std::string(64, 'a')), 0u) << "another frame";
+  EXPECT_EQ(core_->BeginUpload(lease, frame.size(), sha, 99).error().code,
+            ErrorCode::kFailedPrecondition);
+  EXPECT_EQ(core_->BeginUpload(lease, frame.size() + 1, sha, 100).error().code,
+            ErrorCode::kFailedPrecondition);
+  {
+    auto second = core_->BeginUpload(lease, frame.size(), sha, 100).value();
+    ASSERT_TRUE(append(*second, 100, frame.substr(100)));
+    EXPECT_EQ(second->Finish(), frame.size());
+  }
+  EXPECT_EQ(core_->ReceivedBytes(lease, sha), 0u) << "it is complete";
+  EXPECT_FALSE(core_->CommitShard(lease, sha, 0.5).value());
+  EXPECT_EQ(core_->ReceivedBytes(lease, sha).error().code, ErrorCode::kAborted);
+}
+
+TEST_F(CoreTest, UploadWithAWrongDigestIsNotKept) {
+  Submit(MakeRequest("r", 4));
+  const LeaseRef lease = worker_.LeaseOne(*core_);
+  const std::string sha = Sha256Hex("hello");
+  {
+    auto upload = core_->BeginUpload(lease, 5, sha).value();
+    ASSERT_TRUE(upload->Append(0, "jello", Crc32("jello")));
+    EXPECT_FALSE(upload->Finish());
+  }
+  EXPECT_EQ(core_->ReceivedBytes(lease, sha), 0u);
+}
+
+TEST_F(CoreTest, CutOffUploadsHaveALimitAndGoWithTheirLease) {
+  limits_.max_uploads = 2;
+  Restart();
+  Submit(MakeRequest("r", 12));
+  ASSERT_TRUE(worker_.Beat(*core_, 3));
+  const std::string sha = Sha256Hex("hello");
+  for (const LeaseRef& lease : worker_.held()) {
+    ASSERT_TRUE(core_->BeginUpload(lease, 5, sha).value()->Append(0, "hel", Crc32("hel")));
+  }
+  const auto parts = [&] {
+    const std::filesystem::directory_iterator staged(folder_.path() / "staging");
+    return std::distance(begin(staged), end(staged));
+  };
+  EXPECT_EQ(parts(), 2);
+  ASSERT_TRUE(core_->CancelJob("projects/default/jobs/1"));
+  EXPECT_EQ(parts(), 0);
+}
+
 TEST_F(CoreTest, UploadsAtTheSameTimeHaveALimit) {
   limits_.max_uploads = 1;
   Restart();
@@ -276,18 +335,6 @@ TEST_F(CoreTest, WhatCannotHelpIsDeadAtOnce) {
   EXPECT_EQ(chunks[0].error, "settings refused");
 }
 
-TEST_F(CoreTest, LostLeasesCountAsAttempts) {
-  limits_.retry.max_attempts = 2;
-  Restart();
-  const Job job = Submit(MakeRequest("r", 1));
-  for (int i = 0; i < 2; ++i) {
-    worker_.LeaseOne(*core_);
-    clock_.Advance(limits_.lease_time);
-    ASSERT_TRUE(core_->Tick());
-  }
-  EXPECT_EQ(Get(job).state, JobState::kFailed);
-}
-
 TEST_F(CoreTest, JobsGoWhereTheyCanRun) {
   JobRequest pinned = MakeRequest("r", 4);
   pinned.spec.device.chip = "chip-b";
@@ -297,16 +344,6 @@ TEST_F(CoreTest, JobsGoWhereTheyCanRun) {
   EXPECT_TRUE(worker_.held().empty());
   worker_.capabilities.chip = "chip-b";
   worker_.LeaseOne(*core_);
-}
-
-TEST_F(CoreTest, ProjectsTakeTurns) {
-  JobRequest other = MakeRequest("b", 100);
-  other.project = "other";
-  const Job a = Submit(MakeRequest("a", 100));
-  const Job b = Submit(other);
-  ASSERT_TRUE(worker_.Beat(*core_, 6));
-  EXPECT_EQ(Get(a).shards_leased, 3u);
-  EXPECT_EQ(Get(b).shards_leased, 3u);
 }
 
 TEST_F(CoreTest, WorkersAreListedWithStateAndWork) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "server/scheduler/store.h"
 
@@ -31,7 +32,9 @@ class FaultyStore : public Store {
   std::unique_ptr<StoreReader> OpenReader() override { return store_->OpenReader(); }
   std::uint64_t NextEpoch() override { return store_->NextEpoch(); }
   std::uint64_t RefenceAll(Fence fence) override { return store_->RefenceAll(fence); }
-  JobId AddJob(const Job& job, const JobSpec& spec) override { return store_->AddJob(job, spec); }
+  JobId AddJob(const Job& job, const JobSpec& spec, const std::vector<std::string>& keys) override {
+    return store_->AddJob(job, spec, keys);
+  }
   void StartJob(JobId job, WallTime now) override { store_->StartJob(job, now); }
   void EndJob(JobId job, JobState state, WallTime now) override { store_->EndJob(job, state, now); }
   void LeaseShard(ShardId shard, Fence fence, const std::string& worker) override {
@@ -44,14 +47,37 @@ class FaultyStore : public Store {
     return store_->ReturnShard(shard, fence, how);
   }
   bool SplitShard(ShardId shard, Fence fence, const ShardReturn& how,
-                  std::uint32_t rest_attempts) override {
-    return store_->SplitShard(shard, fence, how, rest_attempts);
+                  const ShardCounts& rest) override {
+    return store_->SplitShard(shard, fence, how, rest);
   }
   bool KillShard(ShardId shard, Fence fence, const ShardReturn& how) override {
     return store_->KillShard(shard, fence, how);
   }
   void AddEvent(const Event& event) override { store_->AddEvent(event); }
   void PutWorker(const WorkerRecord& worker) override { store_->PutWorker(worker); }
+  void SetPaused(JobId job, bool paused) override { store_->SetPaused(job, paused); }
+  void SetJobError(JobId job, const std::string& error) override {
+    store_->SetJobError(job, error);
+  }
+  void AddRunSeconds(JobId job, double seconds) override { store_->AddRunSeconds(job, seconds); }
+  void PurgeJob(JobId job, WallTime now) override { store_->PurgeJob(job, now); }
+  std::uint64_t MarkSuspect(const std::string& worker, Fence above) override {
+    return store_->MarkSuspect(worker, above);
+  }
+  void PutProject(const ProjectRecord& project) override { store_->PutProject(project); }
+  void PutCanary(const Canary& canary) override { store_->PutCanary(canary); }
+  std::uint64_t AddReservation(const Reservation& reservation) override {
+    return store_->AddReservation(reservation);
+  }
+  void AddUsage(const UsageRow& row) override { store_->AddUsage(row); }
+  void AddCheck(const HealthCheck& check) override { store_->AddCheck(check); }
+  bool DeleteCanary(const std::string& substrate) override {
+    return store_->DeleteCanary(substrate);
+  }
+  bool DeleteReservation(std::uint64_t id) override { return store_->DeleteReservation(id); }
+  void Trim(std::int64_t before_hour, std::uint32_t checks) override {
+    store_->Trim(before_hour, checks);
+  }
 
  private:
   const std::unique_ptr<Store> store_;

@@ -68,5 +68,24 @@ TEST_F(ProgramTest, ServesUntilSigtermAndRefusesASecondOne) {
   EXPECT_EQ(server.Wait(), 0);
 }
 
+TEST_F(ProgramTest, BackupRunsBesideTheServer) {
+  SchedulerProcess server(
+      {"--data", data(), "--listen", "127.0.0.1:0", "--address-file", address_.string()}, log_);
+  ASSERT_THAT(SchedulerProcess::WaitForAddress(address_), HasSubstr("127.0.0.1:"));
+  const std::string target = (folder_.path() / "copy").string();
+  EXPECT_EQ(Run({"backup", "--data", data(), "--to", target}), 0) << log();
+  EXPECT_EQ(Run({"backup", "--data", data(), "--to", target}), 4) << "it exists";
+  EXPECT_EQ(Run({"backup", "--data", (folder_.path() / "none").string(), "--to", target}), 2);
+  EXPECT_EQ(Run({"backup", "--data", data()}), 2);
+  server.Terminate();
+  EXPECT_EQ(server.Wait(), 0);
+  const std::filesystem::path address = folder_.path() / "address of the copy";
+  SchedulerProcess restored(
+      {"--data", target, "--listen", "127.0.0.1:0", "--address-file", address.string()}, log_);
+  ASSERT_THAT(SchedulerProcess::WaitForAddress(address), HasSubstr("127.0.0.1:"));
+  restored.Terminate();
+  EXPECT_EQ(restored.Wait(), 0);
+}
+
 }  // namespace
 }  // namespace inferon::scheduler

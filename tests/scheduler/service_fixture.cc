@@ -10,6 +10,7 @@ Stubs::Stubs(const std::string& address) {
   const auto channel = rpc::OpenChannel(address);
   experiments = v1::ExperimentService::NewStub(channel);
   workers = v1::WorkerService::NewStub(channel);
+  projects = v1::ProjectService::NewStub(channel);
 }
 
 std::unique_ptr<grpc::ClientContext> MakeContext() {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "inferon/v1/experiments.grpc.pb.h"
+#include "inferon/v1/projects.grpc.pb.h"
 #include "inferon/v1/workers.grpc.pb.h"
 #include "tests/scheduler/scheduler_fixture.h"
 
@@ -18,6 +19,7 @@ struct Stubs {
   explicit Stubs(const std::string& address);
   std::unique_ptr<v1::ExperimentService::Stub> experiments;
   std::unique_ptr<v1::WorkerService::Stub> workers;
+  std::unique_ptr<v1::ProjectService::Stub> projects;
 };
 
 // A context whose deadline is some seconds away.

@@ -349,7 +349,7 @@ TEST_F(ServiceTest, BadUploadsAreRefused) {
   EXPECT_EQ(upload({bad}).error_code(), StatusCode::INVALID_ARGUMENT);
   bad = chunk;
   bad.set_offset(3);
-  EXPECT_EQ(upload({bad}).error_code(), StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(upload({bad}).error_code(), StatusCode::FAILED_PRECONDITION);
   bad = chunk;
   bad.set_total_bytes(6);
   EXPECT_EQ(upload({bad}).error_code(), StatusCode::INVALID_ARGUMENT);
@@ -459,6 +459,91 @@ TEST_F(ServiceTest, TakenPortAndTakenFolderAreRefused) {
   const auto folder = StartScheduler(options);
   ASSERT_FALSE(folder);
   EXPECT_EQ(folder.error().code, ErrorCode::kFailedPrecondition);
+}
+
+// Every call of operators with what it must refuse; nothing is changed by them.
+TEST_F(ServiceTest, OperatorsBadInputIsRefused) {
+  v1::WorkerService::Stub& workers = *stubs_->workers;
+  v1::ProjectService::Stub& projects = *stubs_->projects;
+  v1::ExperimentService::Stub& jobs = *stubs_->experiments;
+  const auto code = [](auto& stub, auto method, const auto& request, auto response) {
+    return (stub.*method)(MakeContext().get(), request, &response).error_code();
+  };
+  using W = v1::WorkerService::Stub;
+  using P = v1::ProjectService::Stub;
+  using E = v1::ExperimentService::Stub;
+  const auto named = [](auto request, const char* name) {
+    request.set_name(name);
+    return request;
+  };
+  for (const char* name : {"", "w1", "workers/", "workers/W", "projects/w1"}) {
+    EXPECT_EQ(
+        code(workers, &W::GetWorker, named(v1::GetWorkerRequest(), name), v1::GetWorkerResponse()),
+        StatusCode::INVALID_ARGUMENT)
+        << name;
+    EXPECT_EQ(code(workers, &W::DrainWorker, named(v1::DrainWorkerRequest(), name),
+                   v1::DrainWorkerResponse()),
+              StatusCode::INVALID_ARGUMENT);
+    EXPECT_EQ(code(projects, &P::CreateProject, named(v1::CreateProjectRequest(), "p"),
+                   v1::CreateProjectResponse()),
+              StatusCode::INVALID_ARGUMENT);
+  }
+  EXPECT_EQ(code(workers, &W::ResumeWorker, named(v1::ResumeWorkerRequest(), "workers/w1"),
+                 v1::ResumeWorkerResponse()),
+            StatusCode::NOT_FOUND);
+  EXPECT_EQ(code(projects, &P::GetProject, named(v1::GetProjectRequest(), "projects/p"),
+                 v1::GetProjectResponse()),
+            StatusCode::NOT_FOUND);
+  EXPECT_EQ(code(jobs, &E::PauseJob, named(v1::PauseJobRequest(), "projects/p/jobs/1"),
+                 v1::PauseJobResponse()),
+            StatusCode::NOT_FOUND);
+  EXPECT_EQ(code(jobs, &E::ResumeJob, named(v1::ResumeJobRequest(), "x"), v1::ResumeJobResponse()),
+            StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(
+      code(jobs, &E::ExplainJob, named(v1::ExplainJobRequest(), "x"), v1::ExplainJobResponse()),
+      StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(code(workers, &W::CreateReservation, v1::CreateReservationRequest(),
+                 v1::CreateReservationResponse()),
+            StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(code(workers, &W::DeleteReservation, v1::DeleteReservationRequest(),
+                 v1::DeleteReservationResponse()),
+            StatusCode::NOT_FOUND);
+  EXPECT_EQ(code(workers, &W::SetCanary, v1::SetCanaryRequest(), v1::SetCanaryResponse()),
+            StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(code(workers, &W::GetUpload, v1::GetUploadRequest(), v1::GetUploadResponse()),
+            StatusCode::NOT_FOUND);
+  v1::CollectGarbageRequest garbage;
+  garbage.set_older_than_seconds(-1);
+  EXPECT_EQ(code(projects, &P::CollectGarbage, garbage, v1::CollectGarbageResponse()),
+            StatusCode::INVALID_ARGUMENT);
+  v1::ListEventsRequest events;
+  events.set_project("default");
+  EXPECT_EQ(code(projects, &P::ListEvents, events, v1::ListEventsResponse()),
+            StatusCode::INVALID_ARGUMENT);
+  events.clear_project();
+  events.set_page_size(5000);
+  v1::ListEventsResponse none;
+  EXPECT_TRUE(projects.ListEvents(MakeContext().get(), events, &none).ok()) << "cut to 1000";
+  EXPECT_EQ(none.events_size(), 0) << "nothing was changed";
+}
+
+TEST_F(ServiceTest, ResultsSayWhoRanThemAndUnderWhichCalibration) {
+  const std::string name = Submit("r", 4);
+  v1::SynchronizeRequest sync = MakeSync("w1", std::string(16, 'a'), 1);
+  sync.mutable_capabilities()->set_calibration_id("cal");
+  v1::SynchronizeResponse given;
+  ASSERT_TRUE(stubs_->workers->Synchronize(MakeContext().get(), sync, &given).ok());
+  ASSERT_EQ(given.leases_size(), 1);
+  v1::LeaseRef lease;
+  lease.set_shard(given.leases(0).shard());
+  lease.set_fence(given.leases(0).fence());
+  ASSERT_TRUE(RunShardOnWire(*stubs_, lease).ok());
+  std::vector<v1::StreamResultsResponse> results;
+  ASSERT_TRUE(ReadResultsOnWire(*stubs_, name, 0, true, results).ok());
+  ASSERT_EQ(results.size(), 1u);
+  EXPECT_EQ(results[0].worker(), "w1");
+  EXPECT_EQ(results[0].calibration_id(), "cal");
+  EXPECT_FALSE(results[0].suspect());
 }
 
 }  // namespace

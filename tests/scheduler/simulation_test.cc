@@ -1,9 +1,11 @@
-// A seeded simulation of a scheduler and its workers: crashes, lost answers, late commits, failing
-// experiments, expired leases, restarts. A history checker watches every step.
+// A seeded simulation of a scheduler, its workers and its operators: crashes, lost answers, late
+// commits, experiments that fail or kill their workers, expired leases, restarts; projects, pauses,
+// cancellations, drained and reserved workers. A history checker watches every step.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <spdlog/spdlog.h>
 
+#include <cmath>
 #include <map>
 #include <set>
 
@@ -16,7 +18,12 @@ namespace {
 
 constexpr int kSeedsInATest = 40;
 constexpr int kSteps = 120;
-constexpr std::uint64_t kExperiments = 24;
+constexpr std::uint64_t kExperiments = 12;  // Of a job.
+constexpr std::uint32_t kJobs = 3;          // The last one may be cancelled.
+constexpr std::uint32_t kWorkers = 3;
+
+// An experiment of a job.
+using Place = std::pair<JobId, std::uint64_t>;
 
 // What must hold at all times, from the outside.
 class History {
@@ -35,7 +42,8 @@ class History {
     holders_[lease.fence] = worker;
   }
   // A commit was accepted.
-  void Committed(const LeaseRef& lease, std::uint64_t first, std::uint32_t count, bool repeated) {
+  void Committed(const LeaseRef& lease, JobId job, std::uint64_t first, std::uint32_t count,
+                 bool repeated) {
     if (repeated) {
       EXPECT_TRUE(accepted_.contains(lease.fence)) << "repeated before it was made";
       return;
@@ -43,16 +51,22 @@ class History {
     EXPECT_EQ(lease.fence, fences_[lease.shard]) << "a stale lease was committed";
     EXPECT_TRUE(accepted_.insert(lease.fence).second);
     for (std::uint64_t e = first; e < first + count; ++e) {
-      EXPECT_TRUE(done_.insert(e).second) << "experiment " << e << " was committed twice";
+      EXPECT_TRUE(done_.insert({job, e}).second) << "experiment " << e << " was committed twice";
     }
   }
-  const std::set<std::uint64_t>& done() const { return done_; }
+  bool IsDone(JobId job, std::uint64_t experiment) const {
+    return done_.contains({job, experiment});
+  }
+  std::uint64_t DoneOf(JobId job) const {
+    return static_cast<std::uint64_t>(
+        std::distance(done_.lower_bound({job, 0}), done_.lower_bound({job + 1, 0})));
+  }
 
  private:
   std::map<ShardId, Fence> fences_;
   std::map<Fence, std::string> holders_;
   std::set<Fence> accepted_;
-  std::set<std::uint64_t> done_;
+  std::set<Place> done_;
   Fence highest_ = 0;
 };
 
@@ -65,61 +79,162 @@ struct SimulatedWorker {
   std::string id;
   std::string session;
   std::vector<LeaseRef> held;
+  bool drained = false;
+  std::string reserved;  // Project that it is kept for; empty: none.
+  std::uint64_t reservation = 0;
 };
 
 class Simulation {
  public:
   explicit Simulation(std::uint64_t seed) : random_(StreamKey(seed, "simulation")) {
-    limits_.retry = {2 + random_.Below(6), std::chrono::seconds(1), std::chrono::seconds(5)};
+    limits_.retry = {.max_attempts = 2 + random_.Below(6),
+                     .first_backoff = std::chrono::seconds(1),
+                     .max_backoff = std::chrono::seconds(5),
+                     .max_losses = 1 + random_.Below(3),
+                     .max_losses_alone = 12};
     limits_.lease_time = std::chrono::seconds(10);
     limits_.segment_bytes = 2000;
-    for (int i = 0; i < 3; ++i) {
-      workers_.push_back({fmt::format("w{}", i), NewSession(), {}});
+    for (std::uint32_t i = 0; i < kWorkers; ++i) {
+      workers_.push_back({.id = fmt::format("w{}", i), .session = NewSession()});
     }
     for (std::uint64_t e = 0; e < kExperiments; ++e) {
       if (random_.Below(12) == 0) poison_.insert(e);
+      if (random_.Below(20) == 0) killers_.insert(e);
     }
     Restart();
-    Submit();
+    for (std::uint32_t i = 0; i < kJobs; ++i) Submit(i);
   }
 
   void Run() {
     for (int i = 0; i < kSteps; ++i) Step();
     Finish();
-    Check();
+    Restart();
+    for (std::uint32_t i = 0; i < kJobs; ++i) Check(i);
   }
 
  private:
   void Step() {
-    SimulatedWorker& worker = workers_[random_.Below(3)];
+    SimulatedWorker& worker = workers_[random_.Below(kWorkers)];
     const std::uint32_t dice = random_.Below(100);
     if (dice < 30) {
       Beat(worker, random_.Below(3), random_.Below(10) == 0);
-    } else if (dice < 70) {
+    } else if (dice < 66) {
       WorkOn(worker);
-    } else if (dice < 78) {
+    } else if (dice < 73) {
       CommitLate();
-    } else if (dice < 88) {
+    } else if (dice < 82) {
       clock_.Advance(std::chrono::milliseconds(random_.Below(9000)));
-    } else if (dice < 92) {
+    } else if (dice < 86) {
       ASSERT_TRUE(core_->Tick());
-    } else if (dice < 95) {
-      worker = {worker.id, NewSession(), {}};  // The process died and another one started.
-    } else if (dice < 98) {
-      Submit();
+    } else if (dice < 88) {
+      Replace(worker);
+    } else if (dice < 91) {
+      Submit(random_.Below(kJobs));
+    } else if (dice < 97) {
+      Operate(worker);
     } else {
       Restart();
     }
+  }
+
+  void Operate(SimulatedWorker& worker) {
+    const std::uint32_t job = random_.Below(kJobs);
+    switch (random_.Below(4)) {
+      case 0:
+        return Pause(job, !paused_.contains(jobs_[job]));
+      case 1:
+        return Drain(worker, !worker.drained);
+      case 2:
+        return worker.reservation == 0 ? Reserve(worker) : Release(worker);
+      default:
+        if (random_.Below(4) == 0) Cancel(kJobs - 1);
+    }
+  }
+
+  void Pause(std::uint32_t index, bool pause) {
+    const Result<Job> job = pause ? core_->PauseJob(Name(index)) : core_->ResumeJob(Name(index));
+    if (!job) {
+      EXPECT_EQ(job.error().code, ErrorCode::kFailedPrecondition) << "only where it has ended";
+      EXPECT_TRUE(core_->GetJob(Name(index))->end_time.has_value());
+      return;
+    }
+    EXPECT_EQ(job->paused, pause);
+    EXPECT_TRUE(!pause || job->shards_leased == 0);
+    if (pause) {
+      paused_.insert(job->id);
+    } else {
+      paused_.erase(job->id);
+    }
+  }
+
+  void Drain(SimulatedWorker& worker, bool drain) {
+    const auto view = drain ? core_->DrainWorker(worker.id, "") : core_->ResumeWorker(worker.id);
+    if (view) worker.drained = drain;  // Else it has never called.
+  }
+
+  void Reserve(SimulatedWorker& worker) {
+    const std::string project = random_.Below(2) == 0 ? "p0" : "nobody";
+    const WallTime now = clock_.WallNow();
+    const auto made = core_->CreateReservation(
+        {0, worker.id, project == "nobody" ? "" : project, now, now + std::chrono::hours(100), ""});
+    if (!made) return;
+    worker.reserved = project;
+    worker.reservation = made->id;
+  }
+
+  void Release(SimulatedWorker& worker) {
+    if (worker.reservation == 0) return;
+    EXPECT_TRUE(core_->DeleteReservation(worker.reservation));
+    worker.reservation = 0;
+    worker.reserved.clear();
+  }
+
+  void Cancel(std::uint32_t index) {
+    const Result<Job> job = core_->CancelJob(Name(index));
+    if (job) {
+      cancelled_.insert(job->id);
+      EXPECT_EQ(job->shards_leased, 0u);
+    }
+  }
+
+  // The process died and another one started.
+  void Replace(SimulatedWorker& worker) {
+    worker.session = NewSession();
+    worker.held.clear();
   }
 
   void Beat(SimulatedWorker& worker, std::uint32_t wanted, bool answer_lost) {
     const Result<SyncAnswer> answer = core_->Synchronize(
         {worker.id, worker.session, EmulatorCapabilities(), worker.held, wanted, false});
     ASSERT_TRUE(answer) << answer.error().Text();
-    for (const GivenLease& given : answer->leases) history_.Given(given.ref, worker.id);
+    EXPECT_EQ(answer->drain, worker.drained);
+    for (const GivenLease& given : answer->leases) {
+      const bool fresh = !given_.contains(given.ref.fence);
+      history_.Given(given.ref, worker.id);
+      if (fresh) CheckGiven(worker, given.ref);
+      given_.insert(given.ref.fence);
+    }
     if (answer_lost) return;
     worker.held.clear();
     for (const GivenLease& given : answer->leases) worker.held.push_back(given.ref);
+  }
+
+  // A lease that was given just now was to be given to this worker.
+  void CheckGiven(const SimulatedWorker& worker, const LeaseRef& lease) {
+    EXPECT_FALSE(worker.drained) << "a drained worker got a shard";
+    const Result<ShardWork> work = core_->GetShard(lease);
+    ASSERT_TRUE(work) << work.error().Text();
+    const JobKey key = ParseJobName(work->job).value();
+    EXPECT_FALSE(paused_.contains(key.job)) << "a shard of a paused job was given";
+    EXPECT_FALSE(cancelled_.contains(key.job)) << "a shard of a cancelled job was given";
+    EXPECT_TRUE(worker.reserved.empty() || worker.reserved == key.project)
+        << "a worker that is kept for " << worker.reserved << " got a shard of " << key.project;
+  }
+
+  static bool Holds(const std::set<std::uint64_t>& experiments, std::uint64_t first,
+                    std::uint32_t count) {
+    const auto found = experiments.lower_bound(first);
+    return found != experiments.end() && *found < first + count;
   }
 
   // Takes one of its leases as far as it comes: fetched, failed, uploaded or committed.
@@ -133,8 +248,8 @@ class Simulation {
       std::erase(worker.held, lease);
       return;
     }
-    const auto bad = poison_.lower_bound(shard->first);
-    if (bad != poison_.end() && *bad < shard->first + shard->count) {
+    if (Holds(killers_, shard->first, shard->count)) return Replace(worker);
+    if (Holds(poison_, shard->first, shard->count)) {
       const Status told = core_->FailShard(lease, "poison", true);
       EXPECT_TRUE(told || told.error().code == ErrorCode::kAborted);  // It ran out just now.
       std::erase(worker.held, lease);
@@ -150,7 +265,8 @@ class Simulation {
   void Commit(const Work& work) {
     const Result<bool> repeated = core_->CommitShard(work.lease, Sha256Hex(FrameOf(work.shard)), 1);
     if (repeated) {
-      history_.Committed(work.lease, work.shard.first, work.shard.count, *repeated);
+      history_.Committed(work.lease, ParseJobName(work.shard.job)->job, work.shard.first,
+                         work.shard.count, *repeated);
     } else {
       EXPECT_EQ(repeated.error().code, ErrorCode::kAborted) << repeated.error().Text();
     }
@@ -161,12 +277,13 @@ class Simulation {
     if (!late_.empty()) Commit(late_[random_.Below(static_cast<std::uint32_t>(late_.size()))]);
   }
 
-  void Submit() {
-    JobRequest request = MakeRequest("job", kExperiments, 8);
+  void Submit(std::uint32_t index) {
+    JobRequest request = MakeRequest(fmt::format("job-{}", index), kExperiments, 6);
+    request.project = ProjectOf(index);
     const Result<Job> job = core_->CreateJob(request);
     ASSERT_TRUE(job) << job.error().Text();
-    EXPECT_TRUE(job_ == 0 || job_ == job->id) << "one request, two jobs";
-    job_ = job->id;
+    EXPECT_TRUE(!jobs_.contains(index) || jobs_[index] == job->id) << "one request, two jobs";
+    jobs_[index] = job->id;
   }
 
   void Restart() {
@@ -176,54 +293,72 @@ class Simulation {
     core_ = std::move(*core);
   }
 
-  // From here on everything works.
+  bool AllEnded() {
+    for (std::uint32_t i = 0; i < kJobs; ++i) {
+      if (!core_->GetJob(Name(i))->end_time) return false;
+    }
+    return true;
+  }
+
+  // From here on everything works, but for the experiments that do not.
   void Finish() {
-    for (int i = 0; i < 200 && !core_->GetJob(Name())->end_time; ++i) {
+    for (SimulatedWorker& worker : workers_) {
+      Drain(worker, false);
+      Release(worker);
+    }
+    for (std::uint32_t i = 0; i < kJobs; ++i) {
+      if (paused_.contains(jobs_[i])) Pause(i, false);
+    }
+    SimulatedWorker& worker = workers_[0];
+    for (int i = 0; i < 400 && !AllEnded(); ++i) {
       clock_.Advance(std::chrono::seconds(11));
-      Beat(workers_[0], 3, false);
-      for (const LeaseRef& lease : std::vector(workers_[0].held)) {
-        while (std::find(workers_[0].held.begin(), workers_[0].held.end(), lease) !=
-               workers_[0].held.end()) {
-          WorkOn(workers_[0]);
+      Beat(worker, 3, false);
+      for (const LeaseRef& lease : std::vector(worker.held)) {
+        while (std::find(worker.held.begin(), worker.held.end(), lease) != worker.held.end()) {
+          WorkOn(worker);
         }
       }
     }
   }
 
-  void Check() {
-    const Job job = core_->GetJob(Name()).value();
+  void Check(std::uint32_t index) {
+    const Job job = core_->GetJob(Name(index)).value();
+    ASSERT_TRUE(job.end_time) << Name(index) << " has not ended";
+    EXPECT_EQ(history_.DoneOf(job.id), job.experiments_done);
+    EXPECT_EQ(job.shards_leased, 0u);
+    if (cancelled_.contains(job.id)) {
+      EXPECT_EQ(job.state, JobState::kCancelled);
+      return;
+    }
     EXPECT_EQ(job.experiments_done + job.experiments_failed, kExperiments);
     EXPECT_EQ(job.state, job.experiments_failed == 0 ? JobState::kSucceeded : JobState::kFailed);
-    EXPECT_EQ(history_.done().size(), job.experiments_done);
     EXPECT_EQ(job.shards_open, 0u);
-    EXPECT_EQ(job.shards_leased, 0u);
-    Restart();
     std::uint64_t next = 0;
-    for (const ResultChunk& chunk : ReadAll(*core_, Name())) {
+    for (const ResultChunk& chunk : ReadAll(*core_, Name(index))) {
       ASSERT_EQ(chunk.first, next);
-      CheckChunk(chunk);
+      CheckChunk(job.id, chunk);
       next += chunk.count;
     }
     EXPECT_EQ(next, kExperiments);
   }
 
-  void CheckChunk(const ResultChunk& chunk) {
+  void CheckChunk(JobId job, const ResultChunk& chunk) {
+    const bool harmful =
+        Holds(poison_, chunk.first, chunk.count) || Holds(killers_, chunk.first, chunk.count);
     if (chunk.error.empty()) {
-      const auto bad = poison_.lower_bound(chunk.first);
-      EXPECT_TRUE(bad == poison_.end() || *bad >= chunk.first + chunk.count);
-      EXPECT_TRUE(history_.done().contains(chunk.first));
+      EXPECT_FALSE(harmful);
+      EXPECT_TRUE(history_.IsDone(job, chunk.first));
       EXPECT_TRUE(chunk.frame == EncodeObservations(ResultOf(7, chunk.first, chunk.count, 20)));
       return;
     }
-    // Dead: a poisonous one, or one whose workers died once too often; always alone.
-    EXPECT_EQ(chunk.count, 1u);
+    EXPECT_EQ(chunk.count, 1u) << "only what does harm is dead, and it alone";
+    EXPECT_TRUE(harmful) << chunk.first << ": " << chunk.error;
     EXPECT_TRUE(chunk.frame.empty());
-    EXPECT_FALSE(history_.done().contains(chunk.first));
-    const bool lost = chunk.error.find("ran out") != std::string::npos;
-    EXPECT_TRUE(lost || poison_.contains(chunk.first)) << chunk.error;
+    EXPECT_FALSE(history_.IsDone(job, chunk.first));
   }
 
-  std::string Name() const { return JobName("default", job_); }
+  static std::string ProjectOf(std::uint32_t index) { return fmt::format("p{}", index % 2); }
+  std::string Name(std::uint32_t index) { return JobName(ProjectOf(index), jobs_[index]); }
   std::string NewSession() {
     std::string session;
     for (int i = 0; i < 16; ++i) session.push_back("0123456789abcdef"[random_.Below(16)]);
@@ -236,21 +371,87 @@ class Simulation {
   Limits limits_;
   std::unique_ptr<Core> core_;
   std::vector<SimulatedWorker> workers_;
-  std::set<std::uint64_t> poison_;  // Experiments that fail wherever they run.
+  std::set<std::uint64_t> poison_;   // Experiments that fail wherever they run.
+  std::set<std::uint64_t> killers_;  // Experiments that end their worker.
   std::vector<Work> late_;
   History history_;
-  JobId job_ = 0;
+  std::set<Fence> given_;
+  std::map<std::uint32_t, JobId> jobs_;
+  std::set<JobId> paused_;
+  std::set<JobId> cancelled_;
 };
 
 class SimulationTest : public testing::TestWithParam<int> {};
 
 TEST_P(SimulationTest, EveryExperimentHasExactlyOneResult) {
-  spdlog::set_level(spdlog::level::err);
+  spdlog::set_level(spdlog::level::off);
   for (int i = 0; i < kSeedsInATest; ++i) {
     const int seed = GetParam() * kSeedsInATest + i;
     SCOPED_TRACE(fmt::format("seed {}", seed));
     Simulation(static_cast<std::uint64_t>(seed)).Run();
     if (HasFatalFailure() || HasNonfatalFailure()) return;
+  }
+}
+
+// Projects of random weights whose shards take random times and that always have work, on several
+// workers: what each was charged, by its weight, stays within the cost of one shard and one switch
+// on each worker of every other.
+void CheckFairness(std::uint64_t seed) {
+  PhiloxSequence random(StreamKey(seed, "fairness"));
+  TemporaryFolder folder;
+  FakeClock clock;
+  Limits limits;
+  limits.share_half_life = std::chrono::hours(24 * 365);
+  const auto core = OpenCore(folder.path(), limits, clock).value();
+  std::map<std::string, double> weights;
+  std::map<std::string, double> shard_seconds;
+  double longest = 0;
+  for (int i = 0; i < 3; ++i) {
+    const std::string project = fmt::format("p{}", i);
+    weights[project] = 1 + random.Below(4);
+    shard_seconds[project] = 0.25 * (1 + random.Below(8));
+    longest = std::max(longest, shard_seconds[project]);
+    ASSERT_TRUE(core->CreateProject(project, {.weight = weights[project]}));
+    JobRequest request = MakeRequest("r", 400, 1);
+    request.project = project;
+    ASSERT_TRUE(core->CreateJob(request));
+  }
+  const double switch_seconds = 0.25 * random.Below(3);
+  std::vector<FakeWorker> workers;
+  for (std::uint32_t i = 0; i < kWorkers; ++i) {
+    workers.emplace_back(fmt::format("w{}", i), fmt::format("{:016x}", i + 1));
+    workers.back().capabilities.switch_seconds = switch_seconds;
+  }
+  for (int step = 0; step < 150; ++step) {
+    FakeWorker& worker = workers[random.Below(kWorkers)];
+    if (worker.held().empty()) {
+      ASSERT_TRUE(worker.Beat(*core, 1));
+      continue;
+    }
+    const LeaseRef lease = worker.held()[0];
+    const ShardWork work = core->GetShard(lease).value();
+    const std::string frame = FrameOf(work);
+    ASSERT_TRUE(Stage(*core, lease, frame));
+    const double seconds = shard_seconds[ParseJobName(work.job)->project];
+    clock.Advance(std::chrono::milliseconds(250));
+    ASSERT_TRUE(core->CommitShard(lease, Sha256Hex(frame), seconds));
+    worker.Drop(lease);
+  }
+  const double bound = (kWorkers + 1) * (longest + switch_seconds);
+  std::vector<double> shares;
+  for (const auto& [project, weight] : weights) {
+    shares.push_back(core->GetProject(project)->day_seconds / weight);
+  }
+  for (const double a : shares) {
+    for (const double b : shares) EXPECT_LE(std::abs(a - b), bound) << a << " and " << b;
+  }
+}
+
+TEST(FairnessSimulationTest, ChargesByWeightStayWithinOneShardOnEachWorker) {
+  spdlog::set_level(spdlog::level::off);
+  for (int seed = 0; seed < 40; ++seed) {
+    SCOPED_TRACE(fmt::format("seed {}", seed));
+    CheckFairness(static_cast<std::uint64_t>(seed));
   }
 }
 

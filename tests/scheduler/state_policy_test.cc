@@ -34,42 +34,6 @@ TEST(StateTest, OneFailedExperimentMakesTheJobFailed) {
   EXPECT_EQ(EndState(1), JobState::kFailed);
 }
 
-Candidate Of(JobId job, const std::string& project, std::int32_t priority = 0) {
-  return {job, project, priority, "emulator", "chip-a", job * 10};
-}
-
-const Capabilities kWorker{"emulator", "emulator", "", "", ""};
-
-JobId Choose(const std::vector<Candidate>& candidates, const Turns& turns = {},
-             const Capabilities& worker = kWorker) {
-  const auto chosen = ChooseCandidate(candidates, worker, turns);
-  return chosen ? chosen->job : 0;
-}
-
-TEST(PolicyTest, OldestJobFirstWithinAProject) { EXPECT_EQ(Choose({Of(1, "a"), Of(2, "a")}), 1u); }
-
-TEST(PolicyTest, PriorityGoesBeforeAge) {
-  EXPECT_EQ(Choose({Of(1, "a"), Of(2, "a", 1), Of(3, "a", 1), Of(4, "a", -1)}), 2u);
-}
-
-TEST(PolicyTest, ProjectServedLongestAgoGoesFirst) {
-  const std::vector<Candidate> jobs{Of(1, "a"), Of(2, "b"), Of(3, "c")};
-  EXPECT_EQ(Choose(jobs, {{"a", 5}, {"b", 4}, {"c", 6}}), 2u);
-  EXPECT_EQ(Choose(jobs, {{"a", 5}, {"b", 4}}), 3u) << "never served";
-}
-
-TEST(PolicyTest, PriorityDoesNotReachAcrossProjects) {
-  EXPECT_EQ(Choose({Of(1, "a", 100), Of(2, "b", -100)}, {{"a", 2}, {"b", 1}}), 2u);
-}
-
-TEST(PolicyTest, SubstrateAndChipMustFit) {
-  const std::vector<Candidate> jobs{Of(1, "a")};
-  EXPECT_EQ(Choose(jobs, {}, {"brainscales2", "hardware", "", "", ""}), 0u);
-  EXPECT_EQ(Choose(jobs, {}, {"emulator", "emulator", "chip-b", "", ""}), 0u);
-  EXPECT_EQ(Choose(jobs, {}, {"emulator", "emulator", "chip-a", "", ""}), 1u);
-  EXPECT_EQ(Choose({}), 0u);
-}
-
 const RetryLimits kLimits{3, milliseconds(100), milliseconds(150)};
 
 TEST(RetryTest, BackOffDoublesUpToItsLimit) {
@@ -98,6 +62,22 @@ TEST(RetryTest, PartOfASplitHasOneAttemptUnlessItIsSingle) {
   EXPECT_EQ(AttemptsAfterSplit(4, kLimits), 2u);
   EXPECT_EQ(AttemptsAfterSplit(1, kLimits), 0u);
   EXPECT_EQ(FirstHalf(5), 2u);
+}
+
+TEST(LossTest, ShardIsSplitAfterItsLossesAndASingleExperimentHasMore) {
+  const RetryLimits limits{.max_losses = 3, .max_losses_alone = 10};
+  EXPECT_EQ(DecideLoss(8, 2, limits), AfterFailure::kRetry);
+  EXPECT_EQ(DecideLoss(8, 3, limits), AfterFailure::kSplit);
+  EXPECT_EQ(DecideLoss(1, 9, limits), AfterFailure::kRetry);
+  EXPECT_EQ(DecideLoss(1, 10, limits), AfterFailure::kDead);
+}
+
+TEST(LossTest, EachFurtherLossOfAPartSplitsItAgain) {
+  const RetryLimits limits{.max_losses = 3, .max_losses_alone = 10};
+  EXPECT_EQ(DecideLoss(4, LossesAfterSplit(4, limits) + 1, limits), AfterFailure::kSplit);
+  EXPECT_TRUE(RunsAlone(LossesAfterSplit(4, limits)));
+  EXPECT_TRUE(RunsAlone(LossesAfterSplit(1, limits)));
+  EXPECT_FALSE(RunsAlone(0));
 }
 
 TEST(CutTest, ShardsCoverTheJobWithoutGapOrOverlap) {

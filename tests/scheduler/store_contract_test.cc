@@ -151,7 +151,7 @@ TEST_P(StoreTest, StaleFenceChangesNothing) {
   const auto all_refused = [&](Fence fence) {
     EXPECT_FALSE(store_->FinishShard(shard, fence, {"h", {1, 0, 1}, 0}));
     EXPECT_FALSE(store_->ReturnShard(shard, fence, {}));
-    EXPECT_FALSE(store_->SplitShard(shard, fence, {}, 0));
+    EXPECT_FALSE(store_->SplitShard(shard, fence, {}, {}));
     EXPECT_FALSE(store_->KillShard(shard, fence, {}));
   };
   all_refused(0);
@@ -169,16 +169,18 @@ TEST_P(StoreTest, ReturnKeepsErrorAttemptsAndBackOff) {
   const JobId id = Add(MakeRequest("r", 4));
   const ShardId shard = First(id).id;
   store_->LeaseShard(shard, 5, "w");
-  EXPECT_TRUE(store_->ReturnShard(shard, 5, {2, 1000, "broken", true}));
+  EXPECT_TRUE(store_->ReturnShard(shard, 5, {2, 1000, "broken", true, 4}));
   const Shard back = View().GetShard(shard).value();
   EXPECT_EQ(back.state, ShardState::kReady);
   EXPECT_EQ(back.attempts, 2u);
+  EXPECT_EQ(back.losses, 4u);
   EXPECT_EQ(back.error, "broken");
   EXPECT_EQ(back.failed_fence, 5u);
   EXPECT_EQ(Get(id).last_error, "broken");
   EXPECT_EQ(Get(id).shards_leased, 0u);
-  EXPECT_TRUE(View().Candidates(999).empty());
-  EXPECT_EQ(View().Candidates(1000).size(), 1u);
+  EXPECT_FALSE(View().NextReady(id, 999).shard);
+  EXPECT_EQ(View().NextReady(id, 999).wait_ms, 1000);
+  EXPECT_EQ(View().NextReady(id, 1000).shard->id, shard);
   store_->LeaseShard(shard, 6, "w");
   EXPECT_TRUE(store_->ReturnShard(shard, 6, {2, 0, "", false}));
   EXPECT_EQ(View().GetShard(shard)->error, "broken") << "an empty error keeps the one before";
@@ -189,7 +191,7 @@ TEST_P(StoreTest, SplitCoversTheSameExperiments) {
   const JobId id = Add(MakeRequest("r", 5, 5));
   const ShardId shard = First(id).id;
   store_->LeaseShard(shard, 5, "w");
-  EXPECT_TRUE(store_->SplitShard(shard, 5, {1, 0, "broken", true}, 2));
+  EXPECT_TRUE(store_->SplitShard(shard, 5, {1, 0, "broken", true, 5}, {2, 6}));
   const auto halves = View().ShardsFrom(id, 0, 10);
   ASSERT_EQ(halves.size(), 2u);
   EXPECT_EQ(halves[0].id, shard);
@@ -198,6 +200,8 @@ TEST_P(StoreTest, SplitCoversTheSameExperiments) {
   EXPECT_EQ(halves[1].first, 2u);
   EXPECT_EQ(halves[1].count, 3u);
   EXPECT_EQ(halves[1].attempts, 2u);
+  EXPECT_EQ(halves[0].losses, 5u);
+  EXPECT_EQ(halves[1].losses, 6u);
   const Job job = Get(id);
   EXPECT_EQ(job.shards, 2u);
   EXPECT_EQ(job.shards_open, 2u);
@@ -223,28 +227,162 @@ TEST_P(StoreTest, ShardsFromBeginsWithTheOneThatHoldsTheIndex) {
   EXPECT_TRUE(View().ShardsFrom(id, 10, 1).empty());
 }
 
-TEST_P(StoreTest, CandidatesAreTheFirstReadyShardsOfOpenJobs) {
+TEST_P(StoreTest, NextReadyIsTheJobsFirst) {
   const JobId a = Add(MakeRequest("a", 8));
   const JobId b = Add(MakeRequest("b", 4));
-  ASSERT_EQ(View().Candidates(0).size(), 2u);
-  EXPECT_EQ(View().Candidates(0)[0].shard, First(a).id);
-  EXPECT_EQ(View().Candidates(0)[0].chip, "emulated-0");
+  EXPECT_EQ(View().NextReady(a, 0).shard->id, First(a).id);
+  EXPECT_EQ(View().NextReady(b, 0).shard->id, First(b).id);
   store_->LeaseShard(First(a).id, 1, "w");
-  EXPECT_EQ(View().Candidates(0)[0].shard, View().ShardsFrom(a, 4, 1).at(0).id);
-  store_->EndJob(b, JobState::kCancelled, kNow);
-  ASSERT_EQ(View().Candidates(0).size(), 1u);
+  EXPECT_EQ(View().NextReady(a, 0).shard->id, View().ShardsFrom(a, 4, 1).at(0).id);
+  store_->LeaseShard(First(b).id, 2, "w");
+  EXPECT_FALSE(View().NextReady(b, 0).shard);
+  EXPECT_EQ(View().NextReady(b, 0).wait_ms, 0) << "nothing to wait for";
 }
 
-TEST_P(StoreTest, QueueCountsWhatIsOpen) {
+TEST_P(StoreTest, OpenJobsArePendingOrRunning) {
   const JobId a = Add(MakeRequest("a", 8));
-  Add(MakeRequest("b", 3));
-  EXPECT_EQ(View().Queue().experiments, 11u);
-  EXPECT_EQ(View().Queue().jobs, 2u);
-  store_->LeaseShard(First(a).id, 1, "w");
-  store_->FinishShard(First(a).id, 1, {"h", {1, 0, 1}, 0});
-  EXPECT_EQ(View().Queue().experiments, 7u);
-  store_->EndJob(a, JobState::kCancelled, kNow);
-  EXPECT_EQ(View().Queue().experiments, 3u);
+  const JobId b = Add(MakeRequest("b", 3));
+  ASSERT_EQ(View().OpenJobs().size(), 2u);
+  store_->StartJob(a, kNow);
+  store_->EndJob(b, JobState::kCancelled, kNow);
+  ASSERT_EQ(View().OpenJobs().size(), 1u);
+  EXPECT_EQ(View().OpenJobs()[0].id, a);
+}
+
+TEST_P(StoreTest, PinsPauseAndRunTimeComeBack) {
+  JobRequest request = MakeRequest("r", 4);
+  request.spec.placement = {"w1", std::string(64, 'c')};
+  request.spec.max_run_seconds = 12.5;
+  request.spec.reuse = true;
+  const JobId id = Add(request);
+  store_->SetPaused(id, true);
+  store_->AddRunSeconds(id, 1.5);
+  store_->AddRunSeconds(id, 2);
+  store_->SetJobError(id, "too long");
+  Commit();
+  EXPECT_EQ(Get(id).placement, request.spec.placement);
+  EXPECT_EQ(View().GetSpec(id, 0, 1).placement, request.spec.placement);
+  EXPECT_EQ(Get(id).max_run_seconds, 12.5);
+  EXPECT_TRUE(Get(id).reuse);
+  EXPECT_TRUE(Get(id).paused);
+  EXPECT_EQ(Get(id).run_seconds, 3.5);
+  EXPECT_EQ(Get(id).last_error, "too long");
+  store_->SetPaused(id, false);
+  EXPECT_FALSE(Get(id).paused);
+}
+
+TEST_P(StoreTest, ProjectsUsageAndReservationsComeBack) {
+  const ProjectRecord project{"p", {2.5, 100, 60.5, 7, "text"}, kNow};
+  store_->PutProject(project);
+  store_->AddUsage({"p", 10, 1});
+  store_->AddUsage({"p", 10, 0.5});
+  store_->AddUsage({"p", 12, 4});
+  const std::uint64_t late = store_->AddReservation(
+      {0, "w", "p", kNow + std::chrono::hours(2), kNow + std::chrono::hours(3), "why"});
+  const std::uint64_t soon =
+      store_->AddReservation({0, "w", "", kNow, kNow + std::chrono::hours(1), ""});
+  Commit();
+  ASSERT_EQ(View().Projects().size(), 1u);
+  EXPECT_EQ(View().Projects()[0].settings, project.settings);
+  EXPECT_EQ(View().Projects()[0].create_time, kNow);
+  ASSERT_EQ(View().Usage(10).size(), 2u);
+  EXPECT_EQ(View().Usage(10)[0].seconds, 1.5);
+  EXPECT_EQ(View().Usage(11).size(), 1u);
+  ASSERT_EQ(View().Reservations().size(), 2u);
+  EXPECT_EQ(View().Reservations()[0].id, soon) << "in order of the begin";
+  EXPECT_EQ(View().Reservations()[1].reason, "why");
+  EXPECT_TRUE(store_->DeleteReservation(late));
+  EXPECT_FALSE(store_->DeleteReservation(late));
+  store_->Trim(11, 1);
+  EXPECT_EQ(View().Usage(0).size(), 1u);
+}
+
+TEST_P(StoreTest, CanariesAndChecksComeBack) {
+  Canary canary{"emulator", MakeRequest("r", 2, 4, 3).spec, 60, 4, 5, 9};
+  canary.spec.device = {"chip-x", 5, 6};
+  store_->PutCanary(canary);
+  store_->AddCheck({"w", "chart", kNow, Verdict::kBaseline, "", "cal", {1, 2}});
+  store_->AddCheck({"w", "chart", kNow, Verdict::kGood, "", "cal", {3, 4}});
+  store_->AddCheck({"w", "chart", kNow, Verdict::kFailed, "broken", "cal", {}});
+  Commit();
+  ASSERT_EQ(View().Canaries().size(), 1u);
+  const Canary back = View().Canaries()[0];
+  EXPECT_EQ(back.spec.sets.codes, canary.spec.sets.codes);
+  EXPECT_EQ(back.spec.sets.dimension, 7u);
+  EXPECT_EQ(back.spec.protocol, canary.spec.protocol);
+  EXPECT_EQ(back.spec.device, canary.spec.device);
+  EXPECT_EQ(back.spec.trials, 3u);
+  EXPECT_EQ(back.interval_seconds, 60);
+  EXPECT_EQ(back.revision, 9u);
+  ASSERT_EQ(View().Baseline("chart").size(), 1u);
+  EXPECT_EQ(View().Baseline("chart")[0].features, (std::vector<double>{1, 2}));
+  ASSERT_EQ(View().Checks("w", 2).size(), 2u);
+  EXPECT_EQ(View().Checks("w", 2)[0].message, "broken") << "newest first";
+  store_->Trim(0, 1);
+  EXPECT_EQ(View().Checks("w", 10).size(), 2u) << "the latest, and the stored value";
+  EXPECT_TRUE(store_->DeleteCanary("emulator"));
+  EXPECT_FALSE(store_->DeleteCanary("emulator"));
+}
+
+TEST_P(StoreTest, SuspectAreTheWorkersResultsAboveAFenceAndTheirCopies) {
+  JobRequest request = MakeRequest("r", 12);
+  request.spec.reuse = true;
+  Job head;
+  head.project = "default";
+  head.request_id = "r";
+  const std::vector<std::string> keys{"k0", "k1", "k2"};
+  const JobId id = store_->AddJob(head, request.spec, keys);
+  head.request_id = "copy";
+  const JobId copy = store_->AddJob(head, request.spec, keys);
+  const auto done = [&](JobId job, std::uint64_t first, Fence fence, const char* worker,
+                        std::uint64_t offset) {
+    const ShardId shard = View().ShardsFrom(job, first, 1).at(0).id;
+    store_->LeaseShard(shard, fence, worker);
+    EXPECT_TRUE(store_->FinishShard(shard, fence,
+                                    {"h", {1, offset, 10}, 1, "cal", std::string(worker).empty()}));
+  };
+  done(id, 0, 5, "w", 0);
+  done(id, 4, 6, "w", 10);
+  done(id, 8, 7, "other", 20);
+  EXPECT_EQ(View().FindReusable("default", "k1")->location.offset, 10u);
+  EXPECT_FALSE(View().FindReusable("elsewhere", "k1"));
+  EXPECT_FALSE(View().FindReusable("default", ""));
+  done(copy, 4, 8, "", 10);
+  EXPECT_EQ(Get(copy).experiments_reused, 4u);
+  EXPECT_EQ(store_->MarkSuspect("w", 5), 8u);
+  EXPECT_EQ(Get(id).experiments_suspect, 4u);
+  EXPECT_EQ(Get(copy).experiments_suspect, 4u);
+  EXPECT_FALSE(View().ShardsFrom(id, 0, 1).at(0).suspect);
+  EXPECT_TRUE(View().ShardsFrom(id, 4, 1).at(0).suspect);
+  EXPECT_EQ(View().ShardsFrom(id, 4, 1).at(0).calibration_id, "cal");
+  EXPECT_FALSE(View().FindReusable("default", "k1")) << "suspect results are not taken";
+  EXPECT_EQ(store_->MarkSuspect("w", 5), 0u) << "once";
+}
+
+TEST_P(StoreTest, PurgeLeavesTheHeadOfTheJob) {
+  const JobId id = Add(MakeRequest("r", 4));
+  const JobId other = Add(MakeRequest("s", 4));
+  for (const JobId job : {id, other}) {
+    store_->StartJob(job, kNow);
+    store_->LeaseShard(First(job).id, job, "w");
+    store_->FinishShard(First(job).id, job, {"h", {static_cast<std::uint32_t>(job), 0, 10}, 1});
+    store_->EndJob(job, JobState::kSucceeded, kNow);
+  }
+  store_->AddEvent({0, kNow, "a", "default", id, "r", ""});
+  EXPECT_TRUE(View().Purgeable(kNow, 10).empty()) << "not before it";
+  EXPECT_EQ(View().Purgeable(kNow + std::chrono::seconds(1), 10).size(), 2u);
+  EXPECT_EQ(View().Purgeable(kNow + std::chrono::seconds(1), 1).at(0).id, id);
+  ASSERT_EQ(View().SegmentsOf({id}).size(), 1u);
+  EXPECT_FALSE(View().SegmentsOf({id})[0].needed);
+  store_->PurgeJob(id, kNow);
+  Commit();
+  EXPECT_EQ(Get(id).purge_time, kNow);
+  EXPECT_EQ(Get(id).experiments_done, 4u);
+  EXPECT_TRUE(View().ShardsFrom(id, 0, 1).empty());
+  EXPECT_TRUE(View().Events({"", id}, 0, 10).empty());
+  EXPECT_EQ(View().SegmentEnds().size(), 1u);
+  EXPECT_EQ(View().Purgeable(kNow + std::chrono::seconds(1), 10).size(), 1u);
+  EXPECT_EQ(View().FindRequest("default", "r")->id, id) << "its request id stays taken";
 }
 
 TEST_P(StoreTest, EpochRisesAndRefencingFreesEveryLease) {
@@ -277,10 +415,26 @@ TEST_P(StoreTest, EventsAreNumberedAndFiltered) {
   EXPECT_EQ(View().Events({"p", 1}, of_job[0].sequence, 10).size(), 1u);
   EXPECT_EQ(View().Events({"p", 0}, 0, 10).size(), 3u);
   EXPECT_EQ(View().Events({"p", 0}, 0, 2).size(), 2u);
+  EXPECT_EQ(View().Events({"", 0}, 0, 10).size(), 4u) << "everything";
+  store_->AddEvent({0, kNow, "e", "p", 3, "r", "m", "alice"});
+  EXPECT_EQ(View().Events({"p", 3}, 0, 10).at(0).actor, "alice");
 }
 
 TEST_P(StoreTest, WorkersAreReplacedById) {
-  WorkerRecord worker{"w", "s", {"emulator", "m", "c", "cal", "v"}, 1, 2, 0.5, kNow};
+  WorkerRecord worker{"w",
+                      "s",
+                      {"emulator", "m", "c", "cal", "v", {3, 4}, {"p", "q"}, 0.25},
+                      1,
+                      2,
+                      0.5,
+                      kNow,
+                      true,
+                      "cleaning",
+                      WorkerHealth::kSuspect,
+                      3,
+                      "odd",
+                      kNow,
+                      77};
   store_->PutWorker(worker);
   worker.session = "s2";
   store_->PutWorker(worker);
@@ -288,6 +442,14 @@ TEST_P(StoreTest, WorkersAreReplacedById) {
   EXPECT_EQ(View().Workers()[0].session, "s2");
   EXPECT_EQ(View().Workers()[0].capabilities, worker.capabilities);
   EXPECT_EQ(View().Workers()[0].substrate_seconds, 0.5);
+  const WorkerRecord back = View().Workers()[0];
+  EXPECT_TRUE(back.drained);
+  EXPECT_EQ(back.drain_reason, "cleaning");
+  EXPECT_EQ(back.health, WorkerHealth::kSuspect);
+  EXPECT_EQ(back.good_checks, 3u);
+  EXPECT_EQ(back.health_message, "odd");
+  EXPECT_EQ(back.health_time, kNow);
+  EXPECT_EQ(back.good_fence, 77u);
 }
 
 TEST_P(StoreTest, IllegalMoveOfAJobAborts) {

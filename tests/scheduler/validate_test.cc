@@ -2,6 +2,10 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
+#include <functional>
+#include <set>
+
 #include "tests/scheduler/scheduler_fixture.h"
 
 namespace inferon::scheduler {
@@ -156,6 +160,41 @@ TEST(ValidateWorkerTest, IdSessionAndSubstrateAreChecked) {
   EXPECT_FALSE(ValidateWorker("w", std::string(16, 'x'), EmulatorCapabilities()));
   EXPECT_FALSE(ValidateWorker("w", session, {"", "", "", "", ""}));
   EXPECT_FALSE(ValidateWorker("w", session, {"emulator", "", "a b", "", ""}));
+}
+
+TEST(ValidateWorkerTest, BoundsOfAWorkerAtTheirEdges) {
+  const std::string session(16, 'a');
+  const auto accepts = [&](const std::function<void(Capabilities&)>& change) {
+    Capabilities can = EmulatorCapabilities();
+    change(can);
+    return ValidateWorker("w", session, can).has_value();
+  };
+  EXPECT_TRUE(accepts([](Capabilities& can) { can.neurons.assign(512, 511); }));
+  EXPECT_FALSE(accepts([](Capabilities& can) { can.neurons.assign(513, 1); }));
+  EXPECT_FALSE(accepts([](Capabilities& can) { can.neurons = {512}; }));
+  const std::string hash(64, 'a');
+  EXPECT_TRUE(accepts([&](Capabilities& can) { can.profile_sha256.assign(64, hash); }));
+  EXPECT_FALSE(accepts([&](Capabilities& can) { can.profile_sha256.assign(65, hash); }));
+  EXPECT_FALSE(accepts([](Capabilities& can) { can.profile_sha256 = {"abc"}; }));
+  EXPECT_TRUE(accepts([](Capabilities& can) { can.switch_seconds = 3600; }));
+  EXPECT_FALSE(accepts([](Capabilities& can) { can.switch_seconds = 3600.1; }));
+  EXPECT_FALSE(accepts([](Capabilities& can) { can.switch_seconds = -1; }));
+  EXPECT_FALSE(accepts([](Capabilities& can) { can.switch_seconds = std::nan(""); }));
+}
+
+TEST(ContentTest, LaterFieldsCountWhereTheyAreSet) {
+  const JobRequest plain = MakeRequest("r", 4);
+  std::set<std::string> hashes{ContentSha256(plain)};
+  const auto add = [&](const std::function<void(JobSpec&)>& change) {
+    JobRequest other = plain;
+    change(other.spec);
+    EXPECT_TRUE(hashes.insert(ContentSha256(other)).second);
+  };
+  add([](JobSpec& spec) { spec.placement.worker = "w"; });
+  add([](JobSpec& spec) { spec.placement.calibration_id = "w"; });
+  add([](JobSpec& spec) { spec.max_run_seconds = 1; });
+  add([](JobSpec& spec) { spec.max_run_seconds = 2; });
+  add([](JobSpec& spec) { spec.reuse = true; });
 }
 
 TEST(ShortenTest, CutsBetweenCharacters) {

@@ -20,6 +20,7 @@ using std::chrono::duration_cast;
 using std::chrono::milliseconds;
 
 constexpr std::size_t kChunkBytes = std::size_t{1} << 20;
+constexpr std::size_t kResumeBytes = 4 * kChunkBytes;  // Frames from here on go on where cut off.
 constexpr double kLongestSeconds = 86'400;
 
 v1::LeaseRef ToProto(const LeaseRef& ref) {
@@ -86,6 +87,11 @@ class GrpcLink : public Link {
     capabilities.set_mode(options.substrate.mode);
     capabilities.set_chip(options.substrate.chip);
     capabilities.set_calibration_id(options.substrate.calibration_id);
+    for (const std::uint32_t neuron : options.substrate.neurons) capabilities.add_neurons(neuron);
+    for (const std::string& hash : options.substrate.profile_sha256) {
+      capabilities.add_profile_sha256(hash);
+    }
+    capabilities.set_switch_seconds(options.substrate.switch_seconds);
     capabilities.set_version(options.version);
     base_.set_worker(options.worker);
     base_.set_session(options.session);
@@ -150,15 +156,30 @@ class GrpcLink : public Link {
                          call);
   }
 
+  // Where an upload of this frame was cut off; asked only where going on saves something.
+  std::size_t ResumeAt(const LeaseRef& lease, const std::string& frame, const std::string& sha256,
+                       std::stop_token stop) {
+    if (frame.size() < kResumeBytes) return 0;
+    v1::GetUploadRequest request;
+    *request.mutable_lease() = ToProto(lease);
+    request.set_sha256(sha256);
+    v1::GetUploadResponse response;
+    const Status asked = Call(options_.call_timeout, stop, [&](grpc::ClientContext& context) {
+      return stub_->GetUpload(&context, request, &response);
+    });
+    return asked && response.received_bytes() < frame.size() ? response.received_bytes() : 0;
+  }
+
   Status Upload(const LeaseRef& lease, const std::string& frame, const std::string& sha256,
                 std::stop_token stop) {
+    const std::size_t begin = ResumeAt(lease, frame, sha256, stop);
     return Call(options_.upload_timeout, stop, [&](grpc::ClientContext& context) {
       v1::UploadShardResponse response;
       const auto writer = stub_->UploadShard(&context, &response);
-      for (std::size_t offset = 0; offset < frame.size(); offset += kChunkBytes) {
+      for (std::size_t offset = begin; offset < frame.size(); offset += kChunkBytes) {
         const std::string_view chunk = std::string_view(frame).substr(offset, kChunkBytes);
         v1::UploadShardRequest message;
-        if (offset == 0) {
+        if (offset == begin) {
           *message.mutable_lease() = ToProto(lease);
           message.set_total_bytes(frame.size());
           message.set_sha256(sha256);

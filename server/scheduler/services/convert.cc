@@ -12,6 +12,31 @@ double Seconds(std::chrono::nanoseconds duration) {
   return std::chrono::duration<double>(duration).count();
 }
 
+v1::WorkerState ToProto(WorkerState state) { return static_cast<v1::WorkerState>(state); }
+
+v1::Placement ToProto(const Placement& placement) {
+  v1::Placement message;
+  message.set_worker(placement.worker);
+  message.set_calibration_id(placement.calibration_id);
+  return message;
+}
+
+}  // namespace
+
+static_assert(static_cast<int>(JobState::kPending) == v1::JOB_STATE_PENDING);
+static_assert(static_cast<int>(JobState::kRunning) == v1::JOB_STATE_RUNNING);
+static_assert(static_cast<int>(JobState::kSucceeded) == v1::JOB_STATE_SUCCEEDED);
+static_assert(static_cast<int>(JobState::kFailed) == v1::JOB_STATE_FAILED);
+static_assert(static_cast<int>(JobState::kCancelled) == v1::JOB_STATE_CANCELLED);
+static_assert(static_cast<int>(WorkerState::kIdle) == v1::WORKER_STATE_IDLE);
+static_assert(static_cast<int>(WorkerState::kBusy) == v1::WORKER_STATE_BUSY);
+static_assert(static_cast<int>(WorkerState::kDraining) == v1::WORKER_STATE_DRAINING);
+static_assert(static_cast<int>(WorkerState::kOffline) == v1::WORKER_STATE_OFFLINE);
+static_assert(static_cast<int>(WorkerHealth::kUnknown) == v1::WORKER_HEALTH_UNSPECIFIED);
+static_assert(static_cast<int>(WorkerHealth::kGood) == v1::WORKER_HEALTH_GOOD);
+static_assert(static_cast<int>(WorkerHealth::kSuspect) == v1::WORKER_HEALTH_SUSPECT);
+static_assert(static_cast<int>(WorkerHealth::kBad) == v1::WORKER_HEALTH_BAD);
+
 v1::JobSpec SpecToProto(const JobSpec& spec) {
   v1::JobSpec message;
   *message.mutable_parameter_sets() = rpc::ToProto(spec.sets);
@@ -23,6 +48,9 @@ v1::JobSpec SpecToProto(const JobSpec& spec) {
   message.set_substrate(spec.substrate);
   message.set_shard_size(spec.shard_size);
   message.set_priority(spec.priority);
+  *message.mutable_placement() = ToProto(spec.placement);
+  message.set_max_run_seconds(spec.max_run_seconds);
+  message.set_reuse(spec.reuse);
   return message;
 }
 
@@ -44,22 +72,11 @@ Result<JobSpec> SpecFromProto(const v1::JobSpec& message) {
   spec.profile_toml = message.profile_toml();
   spec.seed = message.seed();
   spec.priority = message.priority();
+  spec.placement = {message.placement().worker(), message.placement().calibration_id()};
+  spec.max_run_seconds = message.max_run_seconds();
+  spec.reuse = message.reuse();
   return spec;
 }
-
-v1::WorkerState ToProto(WorkerState state) { return static_cast<v1::WorkerState>(state); }
-
-}  // namespace
-
-static_assert(static_cast<int>(JobState::kPending) == v1::JOB_STATE_PENDING);
-static_assert(static_cast<int>(JobState::kRunning) == v1::JOB_STATE_RUNNING);
-static_assert(static_cast<int>(JobState::kSucceeded) == v1::JOB_STATE_SUCCEEDED);
-static_assert(static_cast<int>(JobState::kFailed) == v1::JOB_STATE_FAILED);
-static_assert(static_cast<int>(JobState::kCancelled) == v1::JOB_STATE_CANCELLED);
-static_assert(static_cast<int>(WorkerState::kIdle) == v1::WORKER_STATE_IDLE);
-static_assert(static_cast<int>(WorkerState::kBusy) == v1::WORKER_STATE_BUSY);
-static_assert(static_cast<int>(WorkerState::kDraining) == v1::WORKER_STATE_DRAINING);
-static_assert(static_cast<int>(WorkerState::kOffline) == v1::WORKER_STATE_OFFLINE);
 
 Result<std::string> ProjectFromParent(const std::string& parent) {
   if (parent.empty()) return std::string("default");
@@ -81,8 +98,14 @@ SyncRequest FromProto(const v1::SynchronizeRequest& message) {
   SyncRequest request;
   request.worker = message.worker();
   request.session = message.session();
-  request.capabilities = {can.substrate(), can.mode(), can.chip(), can.calibration_id(),
-                          can.version()};
+  request.capabilities = {can.substrate(),
+                          can.mode(),
+                          can.chip(),
+                          can.calibration_id(),
+                          can.version(),
+                          {can.neurons().begin(), can.neurons().end()},
+                          {can.profile_sha256().begin(), can.profile_sha256().end()},
+                          can.switch_seconds()};
   for (const v1::LeaseRef& lease : message.leases()) request.leases.push_back(FromProto(lease));
   request.wanted = message.wanted();
   request.draining = message.draining();
@@ -111,6 +134,15 @@ v1::Job ToProto(const Job& job) {
   message.set_trials(job.trials);
   message.set_priority(job.priority);
   message.set_shard_size(job.shard_size);
+  *message.mutable_placement() = ToProto(job.placement);
+  message.set_paused(job.paused);
+  message.set_max_run_seconds(job.max_run_seconds);
+  message.set_run_seconds(job.run_seconds);
+  message.set_experiments_reused(job.experiments_reused);
+  message.set_experiments_suspect(job.experiments_suspect);
+  if (job.purge_time) {
+    *message.mutable_results_removed_time() = rpc::ToProto(*job.purge_time);
+  }
   return message;
 }
 
@@ -121,6 +153,7 @@ v1::Event ToProto(const Event& event) {
   message.set_kind(event.kind);
   message.set_resource(event.resource);
   message.set_message(event.message);
+  message.set_actor(event.actor);
   return message;
 }
 
@@ -133,6 +166,7 @@ v1::SynchronizeResponse ToProto(const SyncAnswer& answer) {
     lease->set_seconds_left(Seconds(given.left));
   }
   message.set_next_seconds(Seconds(answer.next));
+  message.set_drain(answer.drain);
   return message;
 }
 
@@ -156,6 +190,16 @@ v1::Worker ToProto(const WorkerView& worker) {
   can->set_chip(record.capabilities.chip);
   can->set_calibration_id(record.capabilities.calibration_id);
   can->set_version(record.capabilities.version);
+  for (const std::uint32_t neuron : record.capabilities.neurons) can->add_neurons(neuron);
+  for (const std::string& hash : record.capabilities.profile_sha256) can->add_profile_sha256(hash);
+  can->set_switch_seconds(record.capabilities.switch_seconds);
+  message.set_health(static_cast<v1::WorkerHealth>(record.health));
+  message.set_health_message(record.health_message);
+  if (record.health_time) {
+    *message.mutable_health_time() = rpc::ToProto(*record.health_time);
+  }
+  message.set_drained(record.drained);
+  message.set_drain_reason(record.drain_reason);
   message.set_leases(worker.leases);
   message.set_shards_done(record.shards_done);
   message.set_experiments_done(record.experiments_done);

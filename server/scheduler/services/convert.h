@@ -17,6 +17,9 @@ Result<std::string> ProjectFromParent(const std::string& parent);
 SyncRequest FromProto(const v1::SynchronizeRequest& request);
 LeaseRef FromProto(const v1::LeaseRef& lease);
 
+Result<JobSpec> SpecFromProto(const v1::JobSpec& message);
+v1::JobSpec SpecToProto(const JobSpec& spec);
+
 v1::Job ToProto(const Job& job);
 v1::Event ToProto(const Event& event);
 v1::SynchronizeResponse ToProto(const SyncAnswer& answer);

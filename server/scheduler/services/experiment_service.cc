@@ -2,6 +2,7 @@
 #include "common/rpc/status.h"
 #include "inferon/v1/experiments.grpc.pb.h"
 #include "server/scheduler/services/convert.h"
+#include "server/scheduler/services/operations_convert.h"
 #include "server/scheduler/services/response_stream.h"
 #include "server/scheduler/services/services.h"
 
@@ -76,6 +77,9 @@ class ResultStream : public JobStream<v1::StreamResultsResponse> {
     response.set_count(page->chunk->count);
     response.set_frame(std::move(page->chunk->frame));
     response.set_error(page->chunk->error);
+    response.set_worker(page->chunk->worker);
+    response.set_calibration_id(page->chunk->calibration_id);
+    response.set_suspect(page->chunk->suspect);
     return Next::kMessage;
   }
 
@@ -93,12 +97,12 @@ class ExperimentServiceImpl : public Base {
  public:
   ExperimentServiceImpl(Core& core, StreamPump& pump) : core_(core), pump_(pump) {}
 
-  grpc::Status CreateJob(grpc::ServerContext*, const v1::CreateJobRequest* request,
+  grpc::Status CreateJob(grpc::ServerContext* context, const v1::CreateJobRequest* request,
                          v1::CreateJobResponse* response) override {
     return rpc::Guard("CreateJob", [&] {
       const Result<JobRequest> decoded = FromProto(*request);
       if (!decoded) return rpc::ToStatus(decoded.error());
-      return Answer(core_.CreateJob(*decoded), response);
+      return Answer(core_.CreateJob(*decoded, ActorOf(*context)), response);
     });
   }
 
@@ -121,10 +125,35 @@ class ExperimentServiceImpl : public Base {
     });
   }
 
-  grpc::Status CancelJob(grpc::ServerContext*, const v1::CancelJobRequest* request,
+  grpc::Status CancelJob(grpc::ServerContext* context, const v1::CancelJobRequest* request,
                          v1::CancelJobResponse* response) override {
-    return rpc::Guard("CancelJob",
-                      [&] { return Answer(core_.CancelJob(request->name()), response); });
+    return rpc::Guard("CancelJob", [&] {
+      return Answer(core_.CancelJob(request->name(), ActorOf(*context)), response);
+    });
+  }
+
+  grpc::Status PauseJob(grpc::ServerContext* context, const v1::PauseJobRequest* request,
+                        v1::PauseJobResponse* response) override {
+    return rpc::Guard("PauseJob", [&] {
+      return Answer(core_.PauseJob(request->name(), ActorOf(*context)), response);
+    });
+  }
+
+  grpc::Status ResumeJob(grpc::ServerContext* context, const v1::ResumeJobRequest* request,
+                         v1::ResumeJobResponse* response) override {
+    return rpc::Guard("ResumeJob", [&] {
+      return Answer(core_.ResumeJob(request->name(), ActorOf(*context)), response);
+    });
+  }
+
+  grpc::Status ExplainJob(grpc::ServerContext*, const v1::ExplainJobRequest* request,
+                          v1::ExplainJobResponse* response) override {
+    return rpc::Guard("ExplainJob", [&] {
+      const Result<Explanation> explanation = core_.ExplainJob(request->name());
+      if (!explanation) return rpc::ToStatus(explanation.error());
+      *response = ToProto(*explanation);
+      return grpc::Status::OK;
+    });
   }
 
   grpc::ServerWriteReactor<v1::WatchJobResponse>* WatchJob(

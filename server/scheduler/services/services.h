@@ -13,5 +13,6 @@ namespace inferon::scheduler {
 // Core and pump must outlive the services.
 std::unique_ptr<grpc::Service> MakeExperimentService(Core& core, StreamPump& pump);
 std::unique_ptr<grpc::Service> MakeWorkerService(Core& core);
+std::unique_ptr<grpc::Service> MakeProjectService(Core& core);
 
 }  // namespace inferon::scheduler

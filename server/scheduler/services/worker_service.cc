@@ -1,6 +1,8 @@
+#include "common/rpc/convert.h"
 #include "common/rpc/status.h"
 #include "inferon/v1/workers.grpc.pb.h"
 #include "server/scheduler/services/convert.h"
+#include "server/scheduler/services/operations_convert.h"
 #include "server/scheduler/services/services.h"
 
 namespace inferon::scheduler {
@@ -42,14 +44,25 @@ class WorkerServiceImpl : public v1::WorkerService::Service {
                               "Send lease, total_bytes, sha256 and the first chunk",
                               {}});
       }
-      const auto upload =
-          core_.BeginUpload(FromProto(chunk.lease()), chunk.total_bytes(), chunk.sha256());
+      const auto upload = core_.BeginUpload(FromProto(chunk.lease()), chunk.total_bytes(),
+                                            chunk.sha256(), chunk.offset());
       if (!upload) return rpc::ToStatus(upload.error());
       do {
         const Status taken = (*upload)->Append(chunk.offset(), chunk.data(), chunk.crc32());
         if (!taken) return rpc::ToStatus(taken.error());
       } while (reader->Read(&chunk));
       const Result<std::uint64_t> received = (*upload)->Finish();
+      if (!received) return rpc::ToStatus(received.error());
+      response->set_received_bytes(*received);
+      return grpc::Status::OK;
+    });
+  }
+
+  grpc::Status GetUpload(grpc::ServerContext*, const v1::GetUploadRequest* request,
+                         v1::GetUploadResponse* response) override {
+    return rpc::Guard("GetUpload", [&] {
+      const Result<std::uint64_t> received =
+          core_.ReceivedBytes(FromProto(request->lease()), request->sha256());
       if (!received) return rpc::ToStatus(received.error());
       response->set_received_bytes(*received);
       return grpc::Status::OK;
@@ -70,8 +83,8 @@ class WorkerServiceImpl : public v1::WorkerService::Service {
   grpc::Status FailShard(grpc::ServerContext*, const v1::FailShardRequest* request,
                          v1::FailShardResponse*) override {
     return rpc::Guard("FailShard", [&] {
-      const Status done =
-          core_.FailShard(FromProto(request->lease()), request->error(), request->retryable());
+      const Status done = core_.FailShard(FromProto(request->lease()), request->error(),
+                                          request->retryable(), request->substrate_seconds());
       return done ? grpc::Status::OK : rpc::ToStatus(done.error());
     });
   }
@@ -82,6 +95,96 @@ class WorkerServiceImpl : public v1::WorkerService::Service {
       const Result<std::vector<WorkerView>> workers = core_.ListWorkers();
       if (!workers) return rpc::ToStatus(workers.error());
       for (const WorkerView& worker : *workers) *response->add_workers() = ToProto(worker);
+      return grpc::Status::OK;
+    });
+  }
+
+  grpc::Status GetWorker(grpc::ServerContext*, const v1::GetWorkerRequest* request,
+                         v1::GetWorkerResponse* response) override {
+    return rpc::Guard("GetWorker", [&] {
+      const Result<std::string> id = rpc::ParseName(request->name(), "workers");
+      if (!id) return rpc::ToStatus(id.error());
+      const Result<WorkerDetails> details = core_.GetWorker(*id);
+      if (!details) return rpc::ToStatus(details.error());
+      *response = ToProto(*details);
+      return grpc::Status::OK;
+    });
+  }
+
+  grpc::Status DrainWorker(grpc::ServerContext* context, const v1::DrainWorkerRequest* request,
+                           v1::DrainWorkerResponse* response) override {
+    return rpc::Guard("DrainWorker", [&] {
+      const Result<std::string> id = rpc::ParseName(request->name(), "workers");
+      if (!id) return rpc::ToStatus(id.error());
+      const auto worker = core_.DrainWorker(*id, request->reason(), ActorOf(*context));
+      if (!worker) return rpc::ToStatus(worker.error());
+      *response->mutable_worker() = ToProto(*worker);
+      return grpc::Status::OK;
+    });
+  }
+
+  grpc::Status ResumeWorker(grpc::ServerContext* context, const v1::ResumeWorkerRequest* request,
+                            v1::ResumeWorkerResponse* response) override {
+    return rpc::Guard("ResumeWorker", [&] {
+      const Result<std::string> id = rpc::ParseName(request->name(), "workers");
+      if (!id) return rpc::ToStatus(id.error());
+      const auto worker = core_.ResumeWorker(*id, ActorOf(*context));
+      if (!worker) return rpc::ToStatus(worker.error());
+      *response->mutable_worker() = ToProto(*worker);
+      return grpc::Status::OK;
+    });
+  }
+
+  grpc::Status CreateReservation(grpc::ServerContext* context,
+                                 const v1::CreateReservationRequest* request,
+                                 v1::CreateReservationResponse* response) override {
+    return rpc::Guard("CreateReservation", [&] {
+      const Result<Reservation> wanted = FromProto(request->reservation());
+      if (!wanted) return rpc::ToStatus(wanted.error());
+      const auto made = core_.CreateReservation(*wanted, ActorOf(*context));
+      if (!made) return rpc::ToStatus(made.error());
+      *response->mutable_reservation() = ToProto(*made);
+      return grpc::Status::OK;
+    });
+  }
+
+  grpc::Status ListReservations(grpc::ServerContext*, const v1::ListReservationsRequest*,
+                                v1::ListReservationsResponse* response) override {
+    return rpc::Guard("ListReservations", [&] {
+      const auto all = core_.ListReservations();
+      if (!all) return rpc::ToStatus(all.error());
+      for (const Reservation& one : *all) *response->add_reservations() = ToProto(one);
+      return grpc::Status::OK;
+    });
+  }
+
+  grpc::Status DeleteReservation(grpc::ServerContext* context,
+                                 const v1::DeleteReservationRequest* request,
+                                 v1::DeleteReservationResponse*) override {
+    return rpc::Guard("DeleteReservation", [&] {
+      const Status done = core_.DeleteReservation(request->id(), ActorOf(*context));
+      return done ? grpc::Status::OK : rpc::ToStatus(done.error());
+    });
+  }
+
+  grpc::Status SetCanary(grpc::ServerContext* context, const v1::SetCanaryRequest* request,
+                         v1::SetCanaryResponse* response) override {
+    return rpc::Guard("SetCanary", [&] {
+      const Result<Canary> wanted = FromProto(request->canary());
+      if (!wanted) return rpc::ToStatus(wanted.error());
+      const auto set = core_.SetCanary(*wanted, ActorOf(*context));
+      if (!set) return rpc::ToStatus(set.error());
+      *response->mutable_canary() = ToProto(*set);
+      return grpc::Status::OK;
+    });
+  }
+
+  grpc::Status ListCanaries(grpc::ServerContext*, const v1::ListCanariesRequest*,
+                            v1::ListCanariesResponse* response) override {
+    return rpc::Guard("ListCanaries", [&] {
+      const auto all = core_.ListCanaries();
+      if (!all) return rpc::ToStatus(all.error());
+      for (const Canary& one : *all) *response->add_canaries() = ToProto(one);
       return grpc::Status::OK;
     });
   }

@@ -1,0 +1,98 @@
+// Databases of earlier versions: data/schema-N holds what the scheduler of that version wrote.
+#include <gmock/gmock.h>
+
+#include "common/base/files.h"
+#include "common/sqlite/sqlite.h"
+#include "server/scheduler/store_sqlite_schema.h"
+#include "tests/scheduler/scheduler_fixture.h"
+
+namespace inferon::scheduler {
+namespace {
+
+using testing::ElementsAre;
+
+const std::filesystem::path kData = INFERON_SCHEDULER_TEST_DATA;
+
+// A data folder as the scheduler of schema version 1 left it: a job that is done, one half done
+// with a shard leased, a cancelled one, one with dead experiments, a pending one.
+class MigrationTest : public CoreTest {
+ protected:
+  void SetUp() override {
+    const auto fixture = kData / "schema-1";
+    {
+      sqlite::Database database(folder_.path() / "scheduler.db", sqlite::Access::kWrite);
+      database.Execute(ReadFile(fixture / "scheduler.sql").value());
+      ASSERT_EQ(database.SchemaVersion(), 1);
+      sqlite::Statement row = database.Prepare("SELECT profile_toml FROM job_spec WHERE job = 1");
+      ASSERT_TRUE(row.Step());
+      profile_ = row.Text(0);
+    }
+    std::filesystem::create_directories(folder_.path() / "segments");
+    std::filesystem::copy_file(fixture / "seg-000001.dat",
+                               folder_.path() / "segments/seg-000001.dat");
+    clock_.Advance(std::chrono::seconds(1'700'000'100));
+    CoreTest::SetUp();
+  }
+  Job At(const std::string& name) { return core_->GetJob(name).value(); }
+  std::string profile_;  // As it was then.
+};
+
+TEST_F(MigrationTest, EveryJobIsAsItWas) {
+  EXPECT_EQ(At("projects/default/jobs/1").state, JobState::kSucceeded);
+  EXPECT_EQ(At("projects/default/jobs/2").state, JobState::kRunning);
+  EXPECT_EQ(At("projects/default/jobs/2").experiments_done, 4u);
+  EXPECT_EQ(At("projects/default/jobs/3").state, JobState::kCancelled);
+  EXPECT_EQ(At("projects/other/jobs/4").experiments_failed, 4u);
+  const Job pending = At("projects/default/jobs/5");
+  EXPECT_EQ(pending.state, JobState::kPending);
+  EXPECT_EQ(pending.seed, ~std::uint64_t{0});
+  EXPECT_EQ(pending.priority, 5);
+  EXPECT_FALSE(pending.paused);
+  EXPECT_EQ(pending.max_run_seconds, 0);
+}
+
+TEST_F(MigrationTest, ResultsAreReadAndTheRestIsRun) {
+  for (const ResultChunk& chunk : ReadAll(*core_, "projects/default/jobs/1")) {
+    EXPECT_EQ(chunk.frame, EncodeObservations(ResultOf(7, chunk.first, chunk.count, 20)));
+  }
+  for (int i = 0; i < 20 && !At("projects/default/jobs/2").end_time; ++i) {
+    clock_.Advance(std::chrono::seconds(2));
+    ASSERT_TRUE(worker_.Beat(*core_, 4));
+    for (const LeaseRef& lease : std::vector(worker_.held())) {
+      ASSERT_TRUE(RunShard(*core_, lease));
+      worker_.Drop(lease);
+    }
+  }
+  EXPECT_EQ(At("projects/default/jobs/2").state, JobState::kSucceeded);
+  EXPECT_EQ(ReadAll(*core_, "projects/default/jobs/2").size(), 3u);
+  EXPECT_EQ(At("projects/default/jobs/5").experiments_done, 12u);
+}
+
+TEST_F(MigrationTest, SameSubmissionIsTheSameJob) {
+  JobRequest request = MakeRequest("done", 8);
+  request.spec.profile_toml = profile_;
+  EXPECT_EQ(Submit(request).id, 1u) << "its hash is that of before";
+}
+
+TEST_F(MigrationTest, ProjectsOfTheJobsAreThere) {
+  std::vector<std::string> ids;
+  const std::vector<ProjectView> views = core_->ListProjects().value();
+  for (const ProjectView& view : views) ids.push_back(view.record.id);
+  EXPECT_THAT(ids, ElementsAre("default", "other"));
+  EXPECT_EQ(core_->GetProject("other")->record.settings, ProjectSettings{});
+}
+
+TEST_F(MigrationTest, WorkersAndEventsAreThere) {
+  EXPECT_EQ(core_->ListWorkers()->size(), 2u);
+  EXPECT_FALSE(core_->ListWorkers()->at(0).record.drained);
+  EXPECT_EQ(core_->ListWorkers()->at(0).record.shards_done, 3u);
+  EXPECT_GE(core_->ListEvents("", 0, 1000)->size(), 15u);
+}
+
+TEST(SchemaTest, HistoryHasNoGaps) {
+  int version = 0;
+  for (const sqlite::Migration& step : SchemaHistory()) EXPECT_EQ(step.version, ++version);
+}
+
+}  // namespace
+}  // namespace inferon::scheduler

@@ -13,6 +13,7 @@
 #include "common/base/philox.h"
 #include "server/trainer/estimators/estimators.h"
 #include "tests/bench/estimators/cpu_time.h"
+#include "tests/bench/estimators/peak.h"
 #include "tests/estimators/plain_torch_flow.h"
 #include "tests/estimators/random_flow.h"
 
@@ -97,7 +98,21 @@ double BestSeconds(int repeats, Body body) {
 
 struct GradientSpeed {
   double rows_per_cpu_s, plain_rows_per_cpu_s;
+  double operations;  // Of a row's products of matrices, forward and backward.
 };
+
+// A product forward and two backward, by the inputs and by the weights; an addition and a
+// multiplication each.
+double MatrixOperations(const FlowView& flow) {
+  double products = 0;
+  for (const FlowLayerView& layer : flow.layers) {
+    for (const DenseView* dense :
+         {&layer.context, &layer.theta, &layer.first, &layer.second, &layer.last}) {
+      products += static_cast<double>(dense->inputs * dense->outputs);
+    }
+  }
+  return 3 * 2 * products;
+}
 
 GradientSpeed MeasureGradients() {
   RandomFlow flow({.dimension = kDimension, .context = kFeatures});
@@ -114,7 +129,7 @@ GradientSpeed MeasureGradients() {
   const at::Tensor x = torch::from_blob(context.data(), {kBatch, kFeatures}).clone();
   const double torch_seconds =
       BestSeconds(10, [&] { (-plain.LogDensity(points, x).sum()).backward(); });
-  return {kBatch / ours, kBatch / torch_seconds};
+  return {kBatch / ours, kBatch / torch_seconds, MatrixOperations(flow.View())};
 }
 
 int Run() {
@@ -128,11 +143,13 @@ int Run() {
       "{{\"bench\": \"train\", \"flow_samples_per_cpu_s\": {:.0f}, "
       "\"summary_traces_per_cpu_s\": {:.0f}, \"plain_torch_ratio\": {:.1f}, "
       "\"gradient_rows_per_cpu_s\": {:.0f}, \"plain_torch_gradient_rows_per_cpu_s\": {:.0f}, "
-      "\"cost_of_a_sample_at_4n\": {:.3f}, \"transforms\": 5, \"hidden\": 50, \"bins\": 10, "
+      "\"cost_of_a_sample_at_4n\": {:.3f}, \"gradient_gflops\": {:.1f}, "
+      "\"peak_gflops\": {:.1f}, \"transforms\": 5, \"hidden\": 50, \"bins\": 10, "
       "\"batch\": {}, \"rows\": {}, \"points\": {}, \"threads\": 1, \"backend\": \"{}\"}}\n",
       flow, summary, gradients.rows_per_cpu_s / gradients.plain_rows_per_cpu_s,
-      gradients.rows_per_cpu_s, gradients.plain_rows_per_cpu_s, flow / four_times, kBatch, kRows,
-      kPoints, DescribeBackend());
+      gradients.rows_per_cpu_s, gradients.plain_rows_per_cpu_s, flow / four_times,
+      1e-9 * gradients.operations * gradients.rows_per_cpu_s, bench::MeasurePeakGflops(), kBatch,
+      kRows, kPoints, DescribeBackend());
   return 0;
 }
 

@@ -5,6 +5,7 @@
 #include <memory>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/base/result.h"
@@ -40,8 +41,25 @@ struct RunRequest {
   ParameterSets sets;             // Row 0 is set (first_index / trials) of the job.
 };
 
-// Seed, set index and trial decide every random number: the result depends neither on the split
-// into shards nor on the worker.
+// How far a device can be trusted.
+enum class DeviceHealth {
+  kGood = 1,
+  kSuspect,  // Works, but its canary has drifted: results are marked.
+  kBad,      // Takes no work.
+};
+constexpr std::string_view Name(DeviceHealth health) {
+  return health == DeviceHealth::kGood      ? "good"
+         : health == DeviceHealth::kSuspect ? "suspect"
+                                            : "bad";
+}
+
+struct HealthReport {
+  DeviceHealth health = DeviceHealth::kGood;
+  std::string note;  // Why, for people; may be empty.
+};
+
+// On an emulator, seed, set index and trial decide every random number: the result depends neither
+// on the split into shards nor on the worker.
 class Substrate {
  public:
   virtual ~Substrate() = default;
@@ -49,8 +67,14 @@ class Substrate {
   // Runs the experiments; kCancelled when stopped, kInvalidArgument for settings that this
   // substrate can never run, other codes for failures that may pass. One call at a time.
   virtual Result<ObservationBatch> Run(const RunRequest& request, std::stop_token stop) = 0;
-  // Ready to take work.
+  // Ready to take work. Thread-safe, as is Report, also while Run runs.
   virtual Status Health() = 0;
+  // The health as people see it.
+  virtual HealthReport Report() {
+    const Status health = Health();
+    if (health) return {};
+    return {DeviceHealth::kBad, health.error().message};
+  }
 };
 
 }  // namespace inferon::worker

@@ -30,8 +30,8 @@ forbid 'torch stays in the estimator library' "${include}(torch|ATen|c10|caffe2)
 forbid 'the estimator library builds without gRPC' "${include}(grpc|google/|.*\\.pb\\.h|common/rpc)" \
   'server/trainer/estimators'
 forbid 'SQL stays in one library' "${include}sqlite3" 'common server worker client' '^common/sqlite/'
-forbid 'TOML stays at the profile parser' "${include}toml" 'common server worker client' \
-  '^common/neuron/toml_reader\.h$'
+forbid 'TOML stays in its readers' "${include}toml" 'common server worker client' \
+  '^common/(neuron/toml_reader\.h|config/toml_reader\.cc)$'
 forbid 'SIMD stays in the emulator and the estimators' "${include}(hwy/|[a-z]*intrin\\.h)" 'common server worker client' \
   '^worker/emulator/(kernel|lane_math)|^server/trainer/estimators/'
 forbid 'HDF5 stays in one folder' "${include}hdf5" 'common server worker client' '^common/recordings/nwb/'

@@ -30,6 +30,7 @@ expect_refused common/base/a.h '#include <immintrin.h>'
 expect_refused common/base/a.cc '#include <hdf5.h>'
 expect_refused worker/a.cc '#include "common/recordings/recording.h"'
 expect_refused server/scheduler/queue.cc '#include <grpcpp/grpcpp.h>'
+expect_refused worker/a.cc '#include <toml++/toml.h>'
 expect_refused worker/a.cc 'std::this_thread::sleep_for(x);'
 expect_refused worker/a.cc 'thread.detach();'
 echo "each forbidden line is refused"

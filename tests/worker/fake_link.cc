@@ -77,8 +77,6 @@ Status FakeLink::FailShard(const LeaseRef& lease, const std::string& error, bool
 }
 
 std::uint64_t FakeLink::AddShard(std::uint64_t first_index, std::uint32_t count) {
-  std::lock_guard lock(mu_);
-  const std::uint64_t shard = shards_.size() + 1;
   RunRequest request;
   request.protocol.duration_us = 20;
   request.protocol.steps = {{5, 15, 1}};
@@ -86,6 +84,12 @@ std::uint64_t FakeLink::AddShard(std::uint64_t first_index, std::uint32_t count)
   request.count = count;
   request.sets.dimension = 1;
   request.sets.codes.assign(count, 7);
+  return AddRequest(request);
+}
+
+std::uint64_t FakeLink::AddRequest(const RunRequest& request) {
+  std::lock_guard lock(mu_);
+  const std::uint64_t shard = shards_.size() + 1;
   shards_[shard] = request;
   ready_.push_back(shard);
   return shard;

@@ -30,6 +30,8 @@ class FakeLink : public Link {
 
   // Queues a shard of `count` experiments from first_index on; its id.
   std::uint64_t AddShard(std::uint64_t first_index, std::uint32_t count);
+  // Queues this run; its id.
+  std::uint64_t AddRequest(const RunRequest& request);
   // The scheduler takes a lease away.
   void Revoke(std::uint64_t shard);
   // What calls answer instead, until cleared.

@@ -1,0 +1,30 @@
+"""The connection."""
+
+import dlens_vx_v3 as package
+
+
+class ConnectionHandle:
+    @staticmethod
+    def _form(value):
+        return [value] if package.GENERATION == "head" else value
+
+    def get_unique_identifier(self):
+        return self._form("hxcube9fpga0chip77_1")
+
+    def get_bitfile_info(self):
+        return self._form("bitfile 2026-02")
+
+    def get_remote_repo_state(self):
+        return self._form("")
+
+    def get_hwdb_entry(self):
+        return ["hwdb entry"]
+
+
+class ManagedConnection:
+    def __enter__(self):
+        package.CALLS.append(("connect", None))
+        return ConnectionHandle()
+
+    def __exit__(self, *_):
+        package.CALLS.append(("disconnect", None))

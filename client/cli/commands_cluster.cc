@@ -25,6 +25,7 @@ int Up(CommandContext& context, UpOptions options) {
   const ClusterFolder folder(context.DataFolder());
   const auto known = client::ReadClusterFile(folder.data());
   if (!options.workers_given && known) options.workers = known->workers;
+  if (options.device_config.empty() && known) options.device_config = known->device_config;
   const Status started = StartCluster(context, folder, options);
   const bool already = !started && started.error().code == ErrorCode::kAlreadyExists;
   if (!started && !already) {
@@ -70,6 +71,7 @@ int RunSupervisor(CommandContext& context, const UpOptions& options) {
                                   .programs = context.environment.program_folder,
                                   .workers = options.workers,
                                   .trainer = !options.without_trainer,
+                                  .device_config = options.device_config,
                                   .log_level = options.log_level},
                                  context.clock, context.stop);
   return ended ? kOk : context.console.Failed(ended.error(), kInternal);
@@ -78,6 +80,10 @@ int RunSupervisor(CommandContext& context, const UpOptions& options) {
 void AddClusterOptions(CLI::App& command, UpOptions& options) {
   command.add_option("--workers", options.workers, "Emulator workers that share the processors")
       ->check(CLI::Range(1, kMostWorkers));
+  command
+      .add_option("--device-config", options.device_config,
+                  "Also start a worker for this BrainScaleS-2 chip")
+      ->type_name("FILE");
   command.add_flag("--without-trainer", options.without_trainer,
                    "Run experiments only: no studies, no posteriors");
   command.add_option("--log-level", options.log_level, "debug, info, warn or error")
@@ -94,6 +100,9 @@ void AddClusterCommands(CLI::App& app, CommandContext& context) {
       ->check(CLI::Range(1.0, 3600.0));
   OnSelected(up, context, [&context, &up, options] {
     options->workers_given = up.count("--workers") > 0;
+    if (!options->device_config.empty()) {
+      options->device_config = std::filesystem::absolute(options->device_config).string();
+    }
     return Up(context, *options);
   });
 

@@ -8,6 +8,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "client/cli/chip_settings.h"
 #include "client/cli/command_context.h"
 #include "client/cli/commands.h"
 #include "client/cli/exit_codes.h"
@@ -25,9 +26,11 @@ struct QueryOptions {
   ObservationOptions observation;
   std::uint64_t draws = 1000;
   std::uint64_t seed = 0;
-  std::string out;      // sample: file for the draws.
-  std::string codes;    // logprob: CSV file.
-  std::string request;  // predict: id that makes it idempotent.
+  std::string out;                     // sample: file for the draws.
+  std::string codes;                   // logprob: CSV file.
+  std::string request;                 // predict: id that makes it idempotent.
+  std::string as;                      // map: "lola" or "pynn"; empty: codes only.
+  std::string mapping = "adex-paper";  // map: chip mapping.
 };
 
 // What every query begins with: a trainer, and the observation in the model's protocol. `run` then
@@ -92,6 +95,19 @@ int Sample(CommandContext& context, const QueryOptions& options) {
       });
 }
 
+// The found set as settings of a vendor's tool, from the model's profile and a chip mapping.
+Result<std::string> SettingsFor(CommandContext& context, client::TrainerClient& trainer,
+                                const QueryOptions& options, const v1::Model& model,
+                                const v1::EstimateMapResponse& answer) {
+  const auto profile = FindModelProfile(context, trainer, model);
+  if (!profile) return tl::unexpected(profile.error().error);
+  const Result<ChipMapping> mapping = FindChipMapping(options.mapping);
+  if (!mapping) return tl::unexpected(mapping.error());
+  const std::vector<std::uint16_t> codes(answer.codes().begin(), answer.codes().end());
+  return ChipSettings(options.as == "lola" ? ChipTool::kLola : ChipTool::kPynn, *mapping, *profile,
+                      codes);
+}
+
 int Map(CommandContext& context, const QueryOptions& options) {
   return WithObservation(
       context, options, [&](client::TrainerClient& trainer, QueryObservation& query) {
@@ -114,8 +130,16 @@ int Map(CommandContext& context, const QueryOptions& options) {
                         FormatCount(options.draws), query.model.name(), answer->log_density(),
                         SupportName(answer->support())));
         context.console.Print(table);
+        std::string settings;
+        if (!options.as.empty()) {
+          const auto text = SettingsFor(context, trainer, options, query.model, *answer);
+          if (!text) return context.console.FailedInput(text.error());
+          settings = *text;
+          context.console.Print("\n" + settings);
+        }
         context.console.PrintJson(WithNotes(
             {{"model", query.model.name()},
+             {"settings", settings},
              {"draws", options.draws},
              {"codes", codes},
              {"log_density", answer->log_density()},
@@ -227,7 +251,14 @@ void AddPosteriorCommands(CLI::App& app, CommandContext& context) {
   posteriors.get_subcommand("sample")
       ->add_option("--out,-o", sample->out, "Write the draws: .csv or .npy")
       ->type_name("FILE");
-  AddQuery(posteriors, context, "map", "Most probable parameter set among many draws", 10'000, Map);
+  const auto map = AddQuery(posteriors, context, "map",
+                            "Most probable parameter set among many draws", 10'000, Map);
+  CLI::App& map_command = *posteriors.get_subcommand("map");
+  map_command.add_option("--as", map->as, "Also as settings to paste: lola or pynn")
+      ->check(CLI::IsMember({"lola", "pynn"}))
+      ->default_str("");
+  map_command.add_option("--mapping", map->mapping, "Chip mapping: built-in name or TOML file")
+      ->type_name("NAME|FILE");
   const auto logprob =
       AddQuery(posteriors, context, "logprob", "Log density of given parameter sets", 0, LogProb);
   posteriors.get_subcommand("logprob")

@@ -9,6 +9,7 @@
 #include "client/cli/commands.h"
 #include "client/cli/exit_codes.h"
 #include "client/cli/format.h"
+#include "client/cli/study_device.h"
 #include "client/cli/study_numbers.h"
 #include "client/cli/study_options.h"
 #include "client/cli/study_report.h"
@@ -50,9 +51,14 @@ int Conclude(CommandContext& context, client::TrainerClient& trainer, const std:
     if (!written) return context.console.FailedInput(written.error());
     page = *written;
   }
+  if (!data->device_mark.empty()) {
+    context.console.Warn(data->device_mark + ": no chip made these data");
+  }
   context.console.Print(NumbersTable(data->numbers));
   if (!page.empty()) context.console.Print("\nReport: " + page);
-  context.console.PrintJson(NumbersJson(data->study, data->numbers, page));
+  nlohmann::json json = NumbersJson(data->study, data->numbers, page);
+  json["device_mark"] = data->device_mark;
+  context.console.PrintJson(json);
   return kOk;
 }
 
@@ -78,7 +84,13 @@ int WatchAndShow(CommandContext& context, client::TrainerClient& trainer, const 
   return ShowEnd(context, trainer, *ended, folder);
 }
 
-int Run(CommandContext& context, const StudyOptions& options) {
+int Run(CommandContext& context, StudyOptions options) {
+  if (Status ready = PrepareDemo(context, options); !ready) {
+    return context.console.FailedCall(ready.error());
+  }
+  if (Status chosen = ChooseChip(context, options); !chosen) {
+    return context.console.FailedCall(chosen.error());
+  }
   const Result<v1::StudySpec> spec = MakeStudySpec(options);
   if (!spec) return context.console.FailedInput(spec.error());
   const auto trainer = context.Trainer();
@@ -176,7 +188,11 @@ void AddStudyCommands(CLI::App& app, CommandContext& context) {
   const auto run = std::make_shared<StudyOptions>();
   CLI::App& command = *studies.add_subcommand("run", "Start a study, or go on with it");
   AddStudyOptions(command, *run);
-  OnSelected(command, context, [&context, run] { return Run(context, *run); });
+  OnSelected(command, context, [&context, &command, run] {
+    run->chip_given = command.count("--chip") > 0;
+    run->scale_given = command.count("--scale") > 0;
+    return Run(context, *run);
+  });
   CLI::App& list = *studies.add_subcommand("list", "All studies, newest first");
   OnSelected(list, context, [&context] { return List(context); });
   const auto make = [] { return std::make_shared<StudyIdOptions>(); };

@@ -48,6 +48,7 @@ int List(CommandContext& context) {
                {"STATE"},
                {"HEALTH"},
                {"SUBSTRATE"},
+               {"MODE"},
                {"LEASES", true},
                {"SHARDS", true},
                {"EXPERIMENTS", true},
@@ -56,7 +57,7 @@ int List(CommandContext& context) {
               {}};
   nlohmann::json list = nlohmann::json::array();
   for (const rpc::WorkerInfo& worker : *workers) {
-    table.rows.push_back({worker.name, worker.state, worker.health, worker.substrate,
+    table.rows.push_back({worker.name, worker.state, worker.health, worker.substrate, worker.mode,
                           std::to_string(worker.leases), FormatCount(worker.shards_done),
                           FormatCount(worker.experiments_done),
                           FormatDuration(worker.substrate_seconds), FormatTime(worker.last_seen)});
@@ -326,6 +327,7 @@ void AddWorkerCommands(CLI::App& app, CommandContext& context) {
   release.add_option("reservation", *id, "Its number")->required();
   OnSelected(release, context, [&context, id] { return Release(context, *id); });
   AddCanary(workers, context);
+  AddDeviceCommands(workers, context);
 }
 
 }  // namespace inferon::cli

@@ -48,18 +48,6 @@ Loaded<v1::Model> FindModel(CommandContext& context, client::TrainerClient& trai
   return std::move(models->front());
 }
 
-// A model tells its profile's digest; the text is a built-in one's or its study's.
-Loaded<Profile> FindModelProfile(CommandContext& context, client::TrainerClient& trainer,
-                                 const v1::Model& model) {
-  Result<Profile> built_in = BuiltInProfile(model.profile());
-  if (built_in && built_in->sha256 == model.profile_sha256()) return std::move(*built_in);
-  const Result<v1::Study> study = trainer.GetStudy(model.study(), context.stop);
-  if (!study) return FailedCall(study.error());
-  Result<Profile> profile = ParseProfile(study->spec().profile_toml());
-  if (!profile) return FailedCall(profile.error());
-  return std::move(*profile);
-}
-
 // The observation of one experiment, or why there is none.
 Loaded<Observation> FetchExperiment(CommandContext& context, rpc::SchedulerClient& scheduler,
                                     const std::string& name, std::uint64_t index) {
@@ -189,6 +177,17 @@ Status CheckObservationOptions(const ObservationOptions& options) {
                            "Leave them out with --job");
   }
   return CheckRecordingOptions(options);
+}
+
+Loaded<Profile> FindModelProfile(CommandContext& context, client::TrainerClient& trainer,
+                                 const v1::Model& model) {
+  Result<Profile> built_in = BuiltInProfile(model.profile());
+  if (built_in && built_in->sha256 == model.profile_sha256()) return std::move(*built_in);
+  const Result<v1::Study> study = trainer.GetStudy(model.study(), context.stop);
+  if (!study) return FailedCall(study.error());
+  Result<Profile> profile = ParseProfile(study->spec().profile_toml());
+  if (!profile) return FailedCall(profile.error());
+  return std::move(*profile);
 }
 
 Loaded<QueryObservation> LoadObservation(CommandContext& context, client::TrainerClient& trainer,

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "client/cli/command_context.h"
+#include "common/neuron/profile.h"
 #include "common/recordings/text_reader.h"
 
 namespace CLI {
@@ -51,5 +52,11 @@ struct QueryFailure {
 tl::expected<QueryObservation, QueryFailure> LoadObservation(CommandContext& context,
                                                              client::TrainerClient& trainer,
                                                              const ObservationOptions& options);
+
+// The profile that a model was trained on: it tells the digest; the text is a built-in profile's or
+// its study's.
+tl::expected<Profile, QueryFailure> FindModelProfile(CommandContext& context,
+                                                     client::TrainerClient& trainer,
+                                                     const v1::Model& model);
 
 }  // namespace inferon::cli

@@ -116,7 +116,6 @@ void AddCounts(CLI::App& command, StudyOptions& options) {
 
 void AddStudyOptions(CLI::App& command, StudyOptions& options) {
   command.add_option("id", options.id, "Id of the study: the same id goes on with it")
-      ->required()
       ->type_name("ID");
   command.add_option("--scale", options.scale, "Size of the study")
       ->check(CLI::IsMember({"demo", "paper", "small"}))
@@ -141,12 +140,20 @@ void AddStudyOptions(CLI::App& command, StudyOptions& options) {
       ->type_name("projects/ID");
   command.add_option("--report", options.report, "Write the report into this folder at the end")
       ->type_name("FOLDER");
+  command.add_flag("--demo", options.demo,
+                   "Small study with a report; starts the local servers and, for brainscales2, a "
+                   "fake device where none run");
+  command.add_flag("--allow-mixed-modes", options.allow_mixed_modes,
+                   "Take results of devices in different modes (hardware, fake, ...)");
   command.add_flag("--detach", options.detach, "Start the study and return at once");
   AddCounts(command, options);
   AddExperimentOptions(command, options.experiment);
 }
 
 Result<v1::StudySpec> MakeStudySpec(const StudyOptions& options) {
+  if (options.id.empty()) {
+    return InvalidArgument("the study has no id", "Give one: inferon study run ID");
+  }
   if (!rpc::IsIdentifier(options.id)) {
     return InvalidArgument(fmt::format("'{}' is not an id of a study", options.id),
                            "Choose 1 to 63 of a-z, 0-9 and -, beginning with a letter or digit");
@@ -162,6 +169,7 @@ Result<v1::StudySpec> MakeStudySpec(const StudyOptions& options) {
   *spec.mutable_device() = rpc::ToProto(options.experiment.device);
   spec.set_substrate(options.experiment.substrate);
   spec.set_seed(options.seed);
+  spec.set_allow_mixed_modes(options.allow_mixed_modes);
   spec.set_project(options.project.find('/') == std::string::npos ? "projects/" + options.project
                                                                   : options.project);
   for (const std::uint32_t code : options.target) spec.add_target_codes(code);

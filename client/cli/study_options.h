@@ -38,6 +38,10 @@ struct StudyOptions {
   std::string project = "projects/default";
   std::string report;  // Folder for the report; empty: none.
   bool detach = false;
+  bool allow_mixed_modes = false;
+  bool chip_given = false;
+  bool scale_given = false;
+  bool demo = false;  // Everything by itself: cluster, device, small scale, report.
 };
 
 void AddStudyOptions(CLI::App& command, StudyOptions& options);

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include "client/cli/format.h"
+#include "client/cli/study_view.h"
 #include "common/features/features.h"
 #include "common/neuron/profile.h"
 #include "common/rpc/convert.h"
@@ -60,6 +61,7 @@ std::vector<report::ReportSetting> SettingsOf(const v1::Study& study, const Prot
   return {
       {"profile", profile.name + ", SHA-256 " + profile.sha256},
       {"substrate", spec.substrate()},
+      {"mode of the devices", fmt::format("{}", fmt::join(study.modes(), ", "))},
       {"neuron", fmt::format("chip {}, neuron {}, hardware run {}", spec.device().chip(),
                              spec.device().neuron(), spec.device().run())},
       {"protocol", DescribeProtocol(protocol)},
@@ -116,6 +118,7 @@ Result<report::ReportData> ToReportData(const client::StudyReport& fetched) {
   data.protocol = *protocol;
   data.min_spikes = spec.min_spikes();
   data.max_spikes = spec.max_spikes();
+  data.device_mark = DeviceMark(fetched.study);
   data.settings = SettingsOf(fetched.study, *protocol, *profile);
   data.steps = StepsOf(fetched.study);
   data.parameters = fetched.parameters;

@@ -41,6 +41,16 @@ std::string StudyName(const std::string& given) {
   return given.find('/') == std::string::npos ? "studies/" + given : given;
 }
 
+std::string DeviceMark(const v1::Study& study) {
+  std::vector<std::string> marks;
+  for (const std::string& mode : study.modes()) {
+    if (mode == "fake") marks.emplace_back("fake device");
+    if (mode == "zeromock") marks.emplace_back("mock device");
+    if (mode == "simulation") marks.emplace_back("simulated device");
+  }
+  return fmt::format("{}", fmt::join(marks, ", "));
+}
+
 std::string StudyStateName(v1::StudyState state) {
   switch (state) {
     case v1::STUDY_STATE_RUNNING:
@@ -68,6 +78,7 @@ nlohmann::json StudyJson(const v1::Study& study) {
           {"models", std::vector<std::string>(study.models().begin(), study.models().end())},
           {"create_time", TimeJson(study.has_create_time(), study.create_time())},
           {"end_time", TimeJson(study.has_end_time(), study.end_time())},
+          {"modes", std::vector<std::string>(study.modes().begin(), study.modes().end())},
           {"error", study.error()},
           {"revision", study.revision()}};
 }
@@ -75,6 +86,9 @@ nlohmann::json StudyJson(const v1::Study& study) {
 void PrintStudy(Console& console, const v1::Study& study) {
   console.Print(fmt::format("{} {}", study.name(), StudyStateName(study.state())));
   if (!study.error().empty()) console.Print("error: " + study.error());
+  if (!study.modes().empty()) {
+    console.Print(fmt::format("devices: {}", fmt::join(study.modes(), ", ")));
+  }
   if (!study.models().empty()) {
     console.Print(fmt::format("models: {}", fmt::join(study.models(), ", ")));
   }

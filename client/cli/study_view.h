@@ -17,6 +17,10 @@ std::string StudyStateName(v1::StudyState state);  // "running", "succeeded", "f
 nlohmann::json StudyJson(const v1::Study& study);
 void PrintStudy(Console& console, const v1::Study& study);
 
+// What stands on everything that a study shows where no chip made its data: "fake device", "mock
+// device", "simulated device"; several are joined, nothing where there is nothing to mark.
+std::string DeviceMark(const v1::Study& study);
+
 // A line for each step that has ended, and a bar for the one that goes on. Steps that go on side by
 // side are shown one after another.
 class StudyProgress {

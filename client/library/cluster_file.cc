@@ -39,6 +39,7 @@ Result<ClusterFile> ReadClusterFile(const std::filesystem::path& data) {
     cluster.scheduler = json.at("scheduler").get<std::string>();
     cluster.trainer = json.at("trainer").get<std::string>();
     cluster.workers = json.at("workers").get<int>();
+    cluster.device_config = json.value("device_config", std::string());
     return cluster;
   } catch (const nlohmann::json::exception& error) {
     return tl::unexpected(Malformed(path, error.what()));
@@ -49,7 +50,8 @@ void WriteClusterFile(const std::filesystem::path& data, const ClusterFile& clus
   const nlohmann::json json{{"version", kVersion},
                             {"scheduler", cluster.scheduler},
                             {"trainer", cluster.trainer},
-                            {"workers", cluster.workers}};
+                            {"workers", cluster.workers},
+                            {"device_config", cluster.device_config}};
   WriteFileAtomically(ClusterFilePath(data), json.dump(2) + "\n");
 }
 

@@ -13,6 +13,7 @@ struct ClusterFile {
   std::string scheduler;  // "127.0.0.1:40001"; empty before the first start.
   std::string trainer;
   int workers = 2;
+  std::string device_config;  // Of a worker for a chip; empty: none.
 };
 
 std::filesystem::path ClusterFilePath(const std::filesystem::path& data);

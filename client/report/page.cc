@@ -23,6 +23,7 @@ h1{font-size:1.75rem;line-height:1.2;margin:0 0 .3rem}
 h2{font-size:1.25rem;margin:2.6rem 0 .7rem;padding-top:.5rem;border-top:1px solid var(--line)}
 .sub{color:var(--mut);margin:0 0 1.2rem}
 .lead{font-size:1.05rem;max-width:46em}
+.mark{border:2px solid #b3261e;color:#b3261e;font-weight:600;padding:.4em .8em;max-width:46em}
 nav{font-size:.9rem;margin:1rem 0}
 nav a{color:var(--link);margin-right:1.1em;white-space:nowrap}
 .scroll{overflow-x:auto}
@@ -224,6 +225,10 @@ std::string RenderPage(const FigureData& data, const std::vector<Figure>& figure
   html += "<h1>" + title + "</h1>\n<p class=\"sub\">Amortised inference of " +
           std::to_string(data.dimension()) + " neuron parameters. Inferon, seed " +
           std::to_string(data.report->seed) + ".</p>\n";
+  if (!data.report->device_mark.empty()) {
+    html += "<p class=\"mark\" role=\"alert\">" + EscapeXml(data.report->device_mark) +
+            ": no chip made these data.</p>\n";
+  }
   html += "<p class=\"lead\">" + Sentence(data) + "</p>\n";
   html +=
       "<nav><a href=\"#numbers\">Paper and here</a><a href=\"#figures\">Figures</a>"

@@ -57,6 +57,7 @@ struct ReportData {
   Protocol protocol;             // Its Points() is the length T of every trace.
   std::uint32_t min_spikes = 1;  // Relevant experiments have min..max spikes in the stimulus.
   std::uint32_t max_spikes = 70;
+  std::string device_mark;  // Where no chip made the data: "fake device"; else empty.
   std::vector<ReportSetting> settings;
   std::vector<ReportStep> steps;
   std::vector<std::string> parameters;        // Names, d of them, in the order of the codes.

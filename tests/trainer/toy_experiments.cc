@@ -106,6 +106,7 @@ Status ToyExperiments::Collect(const std::string& job_name, std::uint64_t experi
       results.error = "poisoned";
     } else {
       results.observations = ToyObservations(job, first, count);
+      if (mode) results.observations.provenance = "{\"mode\":\"" + mode(job) + "\"}";
     }
     if (Status taken = take(std::move(results)); !taken) return taken;
     first += count;

@@ -41,7 +41,8 @@ class ToyExperiments : public Experiments {
   // Changes what the toy answers; set before use.
   std::function<bool(const ExperimentJob&, std::uint64_t index)> fails;  // For good.
   std::function<Status(const ExperimentJob&)> refuse;                    // At submission.
-  bool hang = false;  // Collect waits until it is stopped.
+  std::function<std::string(const ExperimentJob&)> mode;  // Of the device, in the provenance.
+  bool hang = false;                                      // Collect waits until it is stopped.
 
  private:
   const std::filesystem::path folder_;

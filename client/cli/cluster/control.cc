@@ -86,6 +86,9 @@ Result<pid_t> StartSupervisor(const CommandContext& context, const ClusterFolder
       .log = folder.Log("supervisor"),
       .own_session = true};
   if (options.without_trainer) command.arguments.push_back("--without-trainer");
+  if (!options.device_config.empty()) {
+    command.arguments.insert(command.arguments.end(), {"--device-config", options.device_config});
+  }
   return Spawn(command);
 }
 
@@ -103,7 +106,8 @@ Result<bool> Ready(const CommandContext& context, const ClusterFolder& folder,
                    const UpOptions& options) {
   const std::vector<ProcessHealth> all = Look(context, folder);
   const auto expected =
-      static_cast<std::size_t>(1 + options.workers + (options.without_trainer ? 0 : 1));
+      static_cast<std::size_t>(1 + options.workers + (options.without_trainer ? 0 : 1) +
+                               (options.device_config.empty() ? 0 : 1));
   bool healthy = all.size() == expected;
   for (const ProcessHealth& one : all) {
     if (one.process.state == "gave up") {

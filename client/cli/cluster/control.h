@@ -16,6 +16,7 @@ struct UpOptions {
   bool without_trainer = false;
   double timeout_seconds = 120;
   std::string log_level = "info";
+  std::string device_config;  // Of a worker for a chip, beside the emulators'; empty: none.
 };
 
 // A process with what its health check says.

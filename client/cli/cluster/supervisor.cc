@@ -204,6 +204,12 @@ class Supervisor {
                             std::to_string(ThreadsPerWorker(options_.workers))});
       });
     }
+    if (options_.device_config.empty()) return;
+    Add("worker-chip", [this, program] {
+      return MakeCommand("worker-chip", program,
+                         {"--scheduler", cluster_.scheduler, "--name", "worker-chip", "--substrate",
+                          "brainscales2", "--device-config", options_.device_config});
+    });
   }
 
   // Takes over the address that a server listens on. True once it has been ready.
@@ -284,6 +290,7 @@ Status Supervise(const SupervisorOptions& options, Clock& clock, std::stop_token
   }
   client::ClusterFile known = cluster ? *cluster : client::ClusterFile();
   known.workers = options.workers;
+  known.device_config = options.device_config;
   client::WriteClusterFile(options.data, known);
   WriteProcesses(folder, {});
   Supervisor(options, clock, known).Run(stop, *programs);

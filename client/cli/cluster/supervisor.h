@@ -21,6 +21,7 @@ struct SupervisorOptions {
   std::filesystem::path programs;  // Folder of inferon-scheduler, -worker and -trainer, else PATH.
   int workers = 2;
   bool trainer = true;
+  std::string device_config;  // Of a worker for a chip; empty: none.
   std::string log_level = "info";
   RestartPolicy restart;
   std::chrono::milliseconds tick{50};

@@ -77,6 +77,7 @@ Result<StudySpec> FromProto(const v1::StudySpec& message) {
   spec.target_trials = message.target_trials();
   spec.features_estimator = FromProto(message.features_estimator());
   spec.summary_estimator = FromProto(message.summary_estimator());
+  spec.allow_mixed_modes = message.allow_mixed_modes();
   return spec;
 }
 
@@ -102,6 +103,7 @@ v1::StudySpec ToProto(const StudySpec& spec) {
   message.set_target_trials(spec.target_trials);
   Fill(spec.features_estimator, *message.mutable_features_estimator());
   Fill(spec.summary_estimator, *message.mutable_summary_estimator());
+  message.set_allow_mixed_modes(spec.allow_mixed_modes);
   return message;
 }
 
@@ -116,6 +118,7 @@ v1::Study ToProto(const StudyRecord& record) {
   message.set_error(record.error);
   for (const std::string& model : record.models) message.add_models("models/" + model);
   message.set_revision(record.revision);
+  for (const std::string& mode : record.modes) message.add_modes(mode);
   return message;
 }
 

@@ -79,6 +79,37 @@ Result<std::vector<RoundPart>> Submit(const StudyContext& study, const Round& ro
   return parts;
 }
 
+// How real the device was that an observation's provenance tells of.
+std::string DeviceMode(const std::string& provenance) {
+  const auto json = nlohmann::json::parse(provenance, nullptr, false);
+  if (!json.is_object()) return "unknown";
+  for (const char* key : {"mode", "substrate"}) {  // An emulator's says no mode.
+    const auto found = json.find(key);
+    if (found != json.end() && found->is_string()) return found->get<std::string>();
+  }
+  return "unknown";
+}
+
+// Remembers how real the device was; refuses another mode than before unless the study allows it.
+Status NoteMode(const StudyContext& study, const std::string& job,
+                const ObservationBatch& observations) {
+  const std::string mode = DeviceMode(observations.provenance);
+  const std::vector<std::string> known = study.journal.Snapshot().modes;
+  if (std::find(known.begin(), known.end(), mode) != known.end()) return {};
+  if (!known.empty() && !study.spec.allow_mixed_modes) {
+    return Fail(ErrorCode::kFailedPrecondition,
+                fmt::format("results of {} come from a device in mode '{}', the study's earlier "
+                            "ones from mode '{}'",
+                            job, mode, known.front()),
+                "Start a new study on devices of one mode, or allow mixed modes");
+  }
+  study.journal.Change([&](StudyRecord& record) {
+    const auto& modes = record.modes;
+    if (std::find(modes.begin(), modes.end(), mode) == modes.end()) record.modes.push_back(mode);
+  });
+  return {};
+}
+
 // Takes the results of a round's jobs into its data set.
 class RoundCollector {
  public:
@@ -101,6 +132,7 @@ class RoundCollector {
  private:
   Status Take(const RoundPart& part, const ExperimentResults& results) {
     if (results.error.empty()) {
+      if (Status same = NoteMode(study_, part.job, results.observations); !same) return same;
       std::vector<std::uint16_t> codes;
       codes.reserve(results.count * round_.sets.dimension);
       for (std::uint64_t e = results.first_index; e < results.first_index + results.count; ++e) {

@@ -68,6 +68,7 @@ StudyRecord RecordFrom(const json& j) {
   j.at("active_seconds").get_to(record.active_seconds);
   j.at("error").get_to(record.error);
   j.at("models").get_to(record.models);
+  record.modes = j.value("modes", std::vector<std::string>());  // Older studies lack it.
   j.at("revision_limit").get_to(record.revision);
   return record;
 }
@@ -121,6 +122,7 @@ std::string StudyJson(const StudyRecord& record, std::uint64_t revision_limit) {
                   {"active_seconds", record.active_seconds},
                   {"error", record.error},
                   {"models", record.models},
+                  {"modes", record.modes},
                   {"revision_limit", revision_limit}};
   return j.dump(1, ' ', false, json::error_handler_t::replace) + "\n";
 }

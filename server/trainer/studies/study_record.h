@@ -40,6 +40,7 @@ struct StudyRecord {
   double active_seconds = 0;  // Time that a trainer spent on it, over all restarts.
   std::string error;
   std::vector<std::string> models;  // Ids.
+  std::vector<std::string> modes;   // Of the devices that made its data, each once.
   std::uint64_t revision = 0;
 
   StepRecord* FindStep(const std::string& step);

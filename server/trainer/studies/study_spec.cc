@@ -157,7 +157,8 @@ nlohmann::json ToJson(const StudySpec& spec) {
           {"target_trials", spec.target_trials},
           {"features_estimator", EstimatorJson(spec.features_estimator)},
           {"summary_estimator", EstimatorJson(spec.summary_estimator)},
-          {"project", spec.project}};
+          {"project", spec.project},
+          {"allow_mixed_modes", spec.allow_mixed_modes}};
 }
 
 StudySpec StudySpecFromJson(const nlohmann::json& json) {
@@ -182,6 +183,7 @@ StudySpec StudySpecFromJson(const nlohmann::json& json) {
   spec.features_estimator = EstimatorFromJson(json.at("features_estimator"));
   spec.summary_estimator = EstimatorFromJson(json.at("summary_estimator"));
   json.at("project").get_to(spec.project);
+  spec.allow_mixed_modes = json.value("allow_mixed_modes", false);  // Older studies lack it.
   return spec;
 }
 

@@ -47,6 +47,7 @@ struct StudySpec {
   EstimatorSpec features_estimator;
   EstimatorSpec summary_estimator;
   std::string project;  // Id.
+  bool allow_mixed_modes = false;
   bool operator==(const StudySpec&) const = default;
 
   bool IsRelevant(std::uint32_t stimulus_spikes) const {

@@ -38,6 +38,7 @@ void AddCommands(CLI::App& app, CommandContext& context) {
   AddClusterCommands(app, context);
   AddStudyCommands(app, context);
   AddModelCommands(app, context);
+  AddDataSetCommands(app, context);
   AddPosteriorCommands(app, context);
   AddJobCommands(app, context);
   AddWorkerCommands(app, context);

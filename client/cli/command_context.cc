@@ -74,12 +74,20 @@ Result<std::unique_ptr<rpc::OperatorClient>> CommandContext::Operator() const {
                                   .user = environment.user});
 }
 
-Result<std::unique_ptr<client::TrainerClient>> CommandContext::Trainer() const {
+Result<client::TrainerClientOptions> CommandContext::TrainerOptions() const {
   Result<std::string> address = TrainerAddress();
   if (!address) return tl::unexpected(address.error());
-  return client::MakeTrainerClient({.address = std::move(*address),
-                                    .retry = CommandRetry(global.trainer, DataFolder()),
-                                    .clock = &clock});
+  client::TrainerClientOptions options;
+  options.address = std::move(*address);
+  options.retry = CommandRetry(global.trainer, DataFolder());
+  options.clock = &clock;
+  return options;
+}
+
+Result<std::unique_ptr<client::TrainerClient>> CommandContext::Trainer() const {
+  const auto options = TrainerOptions();
+  if (!options) return tl::unexpected(options.error());
+  return client::MakeTrainerClient(*options);
 }
 
 void OnSelected(CLI::App& command, CommandContext& context, std::function<int()> run) {

@@ -62,6 +62,8 @@ struct CommandContext {
   Result<std::unique_ptr<rpc::SchedulerClient>> Scheduler() const;
   Result<std::unique_ptr<rpc::OperatorClient>> Operator() const;
   Result<std::unique_ptr<client::TrainerClient>> Trainer() const;
+  // How the trainer is reached.
+  Result<client::TrainerClientOptions> TrainerOptions() const;
 };
 
 // Makes `run` what happens when this command is on the command line. Options that the command

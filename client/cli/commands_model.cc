@@ -1,4 +1,4 @@
-// inferon model list|show
+// inferon model list|show|train
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -8,6 +8,7 @@
 
 #include "client/cli/command_context.h"
 #include "client/cli/commands.h"
+#include "client/cli/engine_commands.h"
 #include "client/cli/exit_codes.h"
 #include "client/cli/format.h"
 #include "client/cli/model_view.h"
@@ -26,23 +27,45 @@ int List(CommandContext& context) {
                {"PROFILE"},
                {"TRAINED ON", true},
                {"LOG DENSITY", true},
-               {"STUDY"},
+               {"MADE BY"},
                {"CREATED"}},
               {}};
   nlohmann::json list = nlohmann::json::array();
   for (const v1::Model& model : *models) {
     table.rows.push_back({model.name(), model.input(), model.profile(),
                           FormatCount(model.training_count()),
-                          fmt::format("{:.3f}", model.heldout_log_density()), model.study(),
+                          fmt::format("{:.3f}", model.heldout_log_density()),
+                          model.study().empty() ? model.dataset() : model.study(),
                           FormatTime(rpc::FromProto(model.create_time()))});
     list.push_back(ModelJson(model));
   }
   if (models->empty()) {
-    context.console.Print("No models. A study makes two: 'inferon study run ID'.");
+    context.console.Print(
+        "No models. A study makes two: 'inferon study run ID'; "
+        "'inferon model train' makes one of a data set.");
   } else {
     context.console.Print(table);
   }
   context.console.PrintJson({{"models", list}});
+  return kOk;
+}
+
+int ShowSimulatorModel(CommandContext& context, const v1::Model& model, Table table) {
+  const auto row = [&table](const char* key, std::string value) {
+    table.rows.push_back({key, std::move(value)});
+  };
+  row("data set", model.dataset() + ", SHA-256 " + model.dataset_sha256());
+  row("parameters", fmt::format("{}", fmt::join(model.parameters(), ", ")));
+  row("values of x", std::to_string(model.columns()));
+  row("settings", model.settings_json());
+  row("trained on", FormatCount(model.training_count()) + " pairs");
+  row("held-out log density",
+      fmt::format("{:.3f} nats in the parameters' own units", model.heldout_log_density()));
+  row("weights", FormatCount(model.weight_count()) + ", SHA-256 " + model.weights_sha256());
+  row("seed", std::to_string(model.seed()));
+  row("created", FormatTime(rpc::FromProto(model.create_time())));
+  context.console.Print(table);
+  context.console.PrintJson(ModelJson(model));
   return kOk;
 }
 
@@ -56,6 +79,7 @@ int Show(CommandContext& context, const std::string& id) {
     table.rows.push_back({key, std::move(value)});
   };
   row("input", model->input());
+  if (!model->dataset().empty()) return ShowSimulatorModel(context, *model, std::move(table));
   row("study", model->study());
   row("parameters", fmt::format("{}", fmt::join(model->parameters(), ", ")));
   row("profile", model->profile() + ", SHA-256 " + model->profile_sha256());
@@ -81,8 +105,9 @@ int Show(CommandContext& context, const std::string& id) {
 }  // namespace
 
 void AddModelCommands(CLI::App& app, CommandContext& context) {
-  CLI::App& models = *app.add_subcommand("model", "Look at trained estimators");
+  CLI::App& models = *app.add_subcommand("model", "Train estimators and look at them");
   models.require_subcommand(1);
+  commands::AddTrainCommand(models, OnTrainer(context));
   CLI::App& list = *models.add_subcommand("list", "All models, newest first");
   OnSelected(list, context, [&context] { return List(context); });
   const auto id = std::make_shared<std::string>();

@@ -1,9 +1,10 @@
-// inferon posterior sample|map|logprob|predict
+// inferon posterior sample|map|logprob|predict|check
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 #include <cmath>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -11,12 +12,14 @@
 #include "client/cli/chip_settings.h"
 #include "client/cli/command_context.h"
 #include "client/cli/commands.h"
+#include "client/cli/engine_commands.h"
 #include "client/cli/exit_codes.h"
 #include "client/cli/format.h"
 #include "client/cli/observation_input.h"
 #include "client/cli/posterior_view.h"
 #include "client/cli/progress.h"
 #include "client/library/codes_file.h"
+#include "common/inference/commands/files.h"
 #include "common/rpc/convert.h"
 
 namespace inferon::cli {
@@ -31,7 +34,26 @@ struct QueryOptions {
   std::string request;                 // predict: id that makes it idempotent.
   std::string as;                      // map: "lola" or "pynn"; empty: codes only.
   std::string mapping = "adex-paper";  // map: chip mapping.
+  std::string theta;                   // logprob: sets for a model of a data set.
+  bool log_density = false;            // sample: a last column of it, for such a model.
 };
+
+// Whether the observation is a row of numbers, which a model of a data set answers about. A file
+// that cannot be read counts as a recording: that way says what is wrong.
+bool IsRowOfNumbers(const QueryOptions& options) {
+  const std::filesystem::path file = options.observation.file;
+  return file.extension() == ".npy" || (!file.empty() && commands::ReadObservation(file));
+}
+
+commands::QueryOptions RowQuery(const QueryOptions& options) {
+  return {options.observation.model,
+          options.observation.file,
+          options.draws,
+          options.seed,
+          options.out,
+          options.log_density,
+          options.theta};
+}
 
 // What every query begins with: a trainer, and the observation in the model's protocol. `run` then
 // asks and shows.
@@ -64,6 +86,11 @@ nlohmann::json WithNotes(nlohmann::json json, const QueryObservation& query) {
 }
 
 int Sample(CommandContext& context, const QueryOptions& options) {
+  if (IsRowOfNumbers(options)) {
+    return RunOnTrainer(context, [query = RowQuery(options)](commands::Context& inner) {
+      return commands::Sample(inner, query);
+    });
+  }
   if (!options.out.empty()) {
     if (Status ok = CheckDrawsPath(options.out); !ok) {
       return context.console.FailedInput(ok.error());
@@ -109,6 +136,11 @@ Result<std::string> SettingsFor(CommandContext& context, client::TrainerClient& 
 }
 
 int Map(CommandContext& context, const QueryOptions& options) {
+  if (IsRowOfNumbers(options)) {
+    return RunOnTrainer(context, [query = RowQuery(options)](commands::Context& inner) {
+      return commands::Map(inner, query);
+    });
+  }
   return WithObservation(
       context, options, [&](client::TrainerClient& trainer, QueryObservation& query) {
         v1::EstimateMapRequest request;
@@ -179,6 +211,19 @@ int ShowLogProb(CommandContext& context, const v1::EvaluateLogProbResponse& answ
 }
 
 int LogProb(CommandContext& context, const QueryOptions& options) {
+  const bool row = IsRowOfNumbers(options);
+  if ((row ? options.theta : options.codes).empty()) {
+    return context.console.FailedInput(
+        {ErrorCode::kInvalidArgument,
+         row ? "--theta is required" : "--codes is required",
+         row ? "Give a CSV or NPY file of parameter sets" : "Give a CSV file of codes",
+         {}});
+  }
+  if (row) {
+    return RunOnTrainer(context, [query = RowQuery(options)](commands::Context& inner) {
+      return commands::LogProb(inner, query);
+    });
+  }
   return WithObservation(
       context, options, [&](client::TrainerClient& trainer, QueryObservation& query) {
         const std::vector<std::string> names(query.model.parameters().begin(),
@@ -231,7 +276,7 @@ std::shared_ptr<QueryOptions> AddQuery(CLI::App& posteriors, CommandContext& con
   CLI::App& command = *posteriors.add_subcommand(verb, help);
   AddObservationOptions(command, options->observation);
   if (draws > 0) {
-    command.add_option("--draws", options->draws, "Draws from the posterior")
+    command.add_option("--draws,-n", options->draws, "Draws from the posterior")
         ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{10'000'000}))
         ->capture_default_str();
     command.add_option("--seed", options->seed, "The same seed gives the same draws")
@@ -251,6 +296,9 @@ void AddPosteriorCommands(CLI::App& app, CommandContext& context) {
   posteriors.get_subcommand("sample")
       ->add_option("--out,-o", sample->out, "Write the draws: .csv or .npy")
       ->type_name("FILE");
+  posteriors.get_subcommand("sample")->add_flag(
+      "--log-density", sample->log_density,
+      "With a last column log_density (models of studies always have it)");
   const auto map = AddQuery(posteriors, context, "map",
                             "Most probable parameter set among many draws", 10'000, Map);
   CLI::App& map_command = *posteriors.get_subcommand("map");
@@ -263,8 +311,15 @@ void AddPosteriorCommands(CLI::App& app, CommandContext& context) {
       AddQuery(posteriors, context, "logprob", "Log density of given parameter sets", 0, LogProb);
   posteriors.get_subcommand("logprob")
       ->add_option("--codes", logprob->codes, "CSV: a line of parameter names, then DAC codes")
-      ->required()
       ->type_name("FILE");
+  posteriors.get_subcommand("logprob")
+      ->add_option("--theta", logprob->theta,
+                   "Parameter sets for a model of a data set, one a row: CSV or NPY")
+      ->type_name("FILE");
+  posteriors.get_subcommand("logprob")
+      ->add_option("--out,-o", logprob->out, "Write the log densities of --theta: .csv or .npy")
+      ->type_name("FILE");
+  commands::AddCheckCommand(posteriors, OnTrainer(context));
   const auto predict =
       AddQuery(posteriors, context, "predict",
                "Run draws again and compare features with the observation's", 100, Predict);

@@ -14,6 +14,22 @@ std::string ModelName(const std::string& given) {
 }
 
 nlohmann::json ModelJson(const v1::Model& model) {
+  if (!model.dataset().empty()) {
+    return {{"name", model.name()},
+            {"input", model.input()},
+            {"dataset", model.dataset()},
+            {"parameters",
+             std::vector<std::string>(model.parameters().begin(), model.parameters().end())},
+            {"columns", model.columns()},
+            {"settings", nlohmann::json::parse(model.settings_json(), nullptr, false)},
+            {"training_count", model.training_count()},
+            {"dataset_sha256", model.dataset_sha256()},
+            {"heldout_log_density", model.heldout_log_density()},
+            {"seed", model.seed()},
+            {"weight_count", model.weight_count()},
+            {"weights_sha256", model.weights_sha256()},
+            {"create_time", FormatTimeUtc(rpc::FromProto(model.create_time()))}};
+  }
   nlohmann::json steps = nlohmann::json::array();
   for (const v1::CurrentStep& step : model.protocol().steps()) {
     steps.push_back(

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <vector>
 
 #include "client/cli/exit_codes.h"
 #include "client/cli/job_view.h"
@@ -35,13 +36,22 @@ Loaded<v1::Model> FindModel(CommandContext& context, client::TrainerClient& trai
   if (!name.empty()) {
     Result<v1::Model> model = trainer.GetModel(ModelName(name), context.stop);
     if (!model) return FailedCall(model.error());
+    if (!model->dataset().empty()) {
+      return FailedCall({ErrorCode::kFailedPrecondition,
+                         fmt::format("{} was trained on {}: it answers about rows of numbers, not "
+                                     "recordings",
+                                     model->name(), model->dataset()),
+                         fmt::format("Give a CSV or NPY file of {} numbers", model->columns()),
+                         {}});
+    }
     return std::move(*model);
   }
   Result<std::vector<v1::Model>> models = trainer.ListModels(context.stop);
   if (!models) return FailedCall(models.error());
+  std::erase_if(*models, [](const v1::Model& m) { return !m.dataset().empty(); });
   if (models->empty()) {
     return FailedCall({ErrorCode::kFailedPrecondition,
-                       "the trainer has no model yet",
+                       "the trainer has no model of a study yet",
                        "Run a study first: inferon study run demo",
                        {}});
   }
@@ -121,7 +131,10 @@ Loaded<QueryObservation> LoadExperiment(CommandContext& context, const Observati
 }  // namespace
 
 void AddObservationOptions(CLI::App& command, ObservationOptions& options) {
-  command.add_option("--observation", options.file, "Recorded trace: CSV, text columns or NWB")
+  command
+      .add_option("--observation", options.file,
+                  "Recorded trace: CSV, text columns or NWB; or, for a model of a data set, a row "
+                  "of numbers: CSV or NPY")
       ->type_name("FILE")
       ->group("Observation");
   command.add_option("--job", options.job, "Or the observation of an experiment of this job")

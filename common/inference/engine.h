@@ -169,11 +169,11 @@ class InferenceEngine {
   virtual Result<ModelInfo> GetModel(const std::string& id, std::stop_token stop) = 0;
   virtual Result<std::vector<ModelInfo>> ListModels(std::stop_token stop) = 0;  // Newest first.
 
-  // The same query, seed and count give the same draws.
-  using OnDraws = std::function<void(std::uint64_t)>;
-  virtual Result<PosteriorDraw> Sample(const PosteriorQuery& query, std::uint64_t draws,
-                                       std::uint64_t seed, const OnDraws& progress,
-                                       std::stop_token stop) = 0;
+  // Hands over the draws in blocks; warnings are in the first. The same query and seed give the
+  // same draws, however many are asked for. An error of `take` ends the query and is returned.
+  using TakeDraws = std::function<Status(const PosteriorDraw&)>;
+  virtual Status Sample(const PosteriorQuery& query, std::uint64_t draws, std::uint64_t seed,
+                        const TakeDraws& take, std::stop_token stop) = 0;
   virtual Result<PosteriorLogDensity> LogDensity(const PosteriorQuery& query,
                                                  std::span<const double> theta,
                                                  std::stop_token stop) = 0;

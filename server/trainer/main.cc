@@ -1,14 +1,18 @@
-// inferon-trainer: studies, models and posterior queries as a server.
+// inferon-trainer: studies, models and posterior queries as a server; with a command, the engine on
+// a local folder.
 #include <spdlog/spdlog.h>
 
 #include <CLI/CLI.hpp>
+#include <cstdio>
 #include <cstdlib>
 
 #include "common/base/clock.h"
 #include "common/base/files.h"
 #include "common/base/log.h"
 #include "common/rpc/server.h"
+#include "common/rpc/stop_signals.h"
 #include "server/trainer/estimators/estimators.h"
+#include "server/trainer/local_commands.h"
 #include "server/trainer/services/trainer_server.h"
 #include "server/trainer/torch_estimator_factory.h"
 
@@ -24,6 +28,8 @@ struct Flags {
   TrainerOptions options;
   int threads = 1;
   std::string address_file;
+  LocalFlags local;
+  LocalRun command;  // Empty: serve.
   std::string log_level = "info";
 };
 
@@ -57,9 +63,8 @@ void AddOptions(CLI::App& app, Flags& flags) {
   app.set_version_flag("--version", INFERON_VERSION);
   app.add_option("--data", options.folder, "Data folder; made where it is missing")->required();
   app.add_option("--listen", options.address,
-                 "HOST:PORT on the loopback (port 0: any free one) or unix:/PATH")
-      ->required();
-  app.add_option("--scheduler", options.scheduler, "Address of the scheduler")->required();
+                 "Server: HOST:PORT on the loopback (port 0: any free one) or unix:/PATH");
+  app.add_option("--scheduler", options.scheduler, "Server: address of the scheduler");
   app.add_option("--address-file", flags.address_file,
                  "File for the address, written once the server is ready");
   app.add_option("--threads", flags.threads, "Threads of each training; part of its result")
@@ -79,15 +84,37 @@ void AddOptions(CLI::App& app, Flags& flags) {
       ->capture_default_str();
 }
 
+// A command on the local folder. Logs stay quiet: the command says what it has to.
+int RunLocal(const Flags& flags) {
+  const rpc::StopSignals signals;
+  SetUpLogging("trainer", "warn");
+  try {
+    return flags.command(flags.options.folder.string(), flags.threads, signals.token());
+  } catch (const std::exception& error) {
+    spdlog::error("{}", error.what());
+    return kExitInternal;
+  }
+}
+
 int Main(int argc, char** argv) {
   rpc::BlockStopSignals();
   Flags flags;
   CLI::App app("Runs studies, keeps models, answers posterior queries.", "inferon-trainer");
+  app.fallthrough();
+  app.require_subcommand(0, 1);
   AddOptions(app, flags);
+  AddLocalCommands(app, flags.local, flags.command);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : kExitUsage;
+  }
+  if (flags.command) return RunLocal(flags);
+  for (const auto& [name, value] : {std::pair("--listen", app.count("--listen") > 0),
+                                    {"--scheduler", !flags.options.scheduler.empty()}}) {
+    if (value) continue;
+    std::fprintf(stderr, "inferon-trainer: %s is missing. A server needs it; see --help.\n", name);
+    return kExitUsage;
   }
   flags.options.manager.pipeline.training_threads = flags.threads;
   SetUpLogging("trainer", flags.log_level);

@@ -213,7 +213,7 @@ TEST_F(RegistryDamageTest, ChangedFilesAreRefused) {
   EXPECT_EQ(parts_.registry.List().size(), 1u) << "the damaged one is left out";
   record.replace(record.find("\"schema\": 1"), 11, "\"schema\": 9");
   std::ofstream(File("model.json")) << record;
-  EXPECT_EQ(LoadCode(), ErrorCode::kDataLoss);
+  EXPECT_EQ(LoadCode(), ErrorCode::kFailedPrecondition) << "made by a later version";
 }
 
 TEST_F(RegistryDamageTest, MemoryHoldsNoMoreModelsThanAllowed) {

@@ -19,8 +19,8 @@ namespace inferon::trainer {
 namespace {
 
 constexpr std::uint64_t kExportValues = 1 << 20;  // Of x, in one block.
-constexpr std::uint64_t kDrawBlock = 16'384;
-constexpr std::size_t kPointBlock = 1024;  // Of a log density query.
+constexpr std::uint64_t kDrawValues = 1 << 16;    // Of theta, in one block.
+constexpr std::size_t kPointBlock = 1024;         // Of a log density query.
 
 Status CheckCount(std::uint64_t count, std::uint64_t most, const char* what) {
   if (count >= 1 && count <= most) return {};
@@ -121,23 +121,25 @@ class LocalEngine : public InferenceEngine {
     return all;
   }
 
-  Result<PosteriorDraw> Sample(const PosteriorQuery& query, std::uint64_t draws, std::uint64_t seed,
-                               const OnDraws& progress, std::stop_token stop) override {
-    if (Status ok = CheckCount(draws, kMostDraws, "draws"); !ok) return tl::unexpected(ok.error());
+  Status Sample(const PosteriorQuery& query, std::uint64_t draws, std::uint64_t seed,
+                const TakeDraws& take, std::stop_token stop) override {
+    if (Status ok = CheckCount(draws, kMostDraws, "draws"); !ok) return ok;
     auto question = Ask(query);
     if (!question) return tl::unexpected(question.error());
     const LoadedModel& model = *question->model;
-    PosteriorDraw all{{}, {}, std::move(question->warnings)};
-    for (std::uint64_t done = 0; done < draws; done = all.size()) {
+    const std::uint64_t most = std::max<std::uint64_t>(1, kDrawValues / model.dimension());
+    PosteriorDraw block;
+    block.warnings = std::move(question->warnings);
+    for (std::uint64_t done = 0; done < draws; done += block.size()) {
       if (stop.stop_requested()) return Stopped();
-      const ThetaDraws block = DrawTheta(*model.estimator, *model.space, query.x,
-                                         std::min(kDrawBlock, draws - done), seed, done);
-      all.theta.insert(all.theta.end(), block.theta.begin(), block.theta.end());
-      all.log_density.insert(all.log_density.end(), block.log_density.begin(),
-                             block.log_density.end());
-      if (progress) progress(all.size());
+      if (done > 0) block.warnings.clear();
+      ThetaDraws drawn = DrawTheta(*model.estimator, *model.space, query.x,
+                                   std::min(most, draws - done), seed, done);
+      block.theta = std::move(drawn.theta);
+      block.log_density = std::move(drawn.log_density);
+      if (Status ok = take(block); !ok) return ok;
     }
-    return all;
+    return {};
   }
 
   Result<PosteriorLogDensity> LogDensity(const PosteriorQuery& query, std::span<const double> theta,

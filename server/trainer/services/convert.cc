@@ -126,7 +126,7 @@ v1::Model ToProto(const ModelRecord& record) {
   v1::Model message;
   message.set_name("models/" + record.id);
   message.set_input(record.input);
-  message.set_study("studies/" + record.study);
+  if (!record.simulator) message.set_study("studies/" + record.study);
   *message.mutable_create_time() = rpc::ToProto(record.create_time);
   for (const std::string& name : record.parameters) message.add_parameters(name);
   message.set_profile(record.profile);
@@ -142,6 +142,13 @@ v1::Model ToProto(const ModelRecord& record) {
   message.set_false_negative_rate(record.classifier.false_negative_rate);
   message.set_false_negative_bound(record.classifier.false_negative_bound);
   message.set_weights_sha256(record.weights_sha256);
+  if (record.simulator) {
+    message.clear_protocol();
+    message.clear_device();
+    message.set_dataset("datasets/" + record.simulator->data_set);
+    message.set_columns(record.simulator->columns);
+    message.set_settings_json(record.simulator->settings);
+  }
   return message;
 }
 

@@ -7,8 +7,10 @@
 #include "common/base/files.h"
 #include "common/rpc/scheduler_client.h"
 #include "common/rpc/server.h"
+#include "server/trainer/engine/local_engine.h"
 #include "server/trainer/services/posterior_service.h"
 #include "server/trainer/services/scheduler_experiments.h"
+#include "server/trainer/services/simulator_service.h"
 #include "server/trainer/services/study_service.h"
 
 namespace inferon::trainer {
@@ -31,10 +33,13 @@ class GrpcTrainerServer : public TrainerServer {
         registry_(options.folder / "models", factory, options.models_in_memory),
         studies_(options.folder / "studies", *study_experiments_, factory, registry_, clock,
                  options.manager),
+        engine_(MakeLocalEngine(
+            {options.folder, options.manager.pipeline.training_threads, options.most_trainings},
+            registry_, factory, clock)),
         study_service_(studies_, clock, stop_.get_token()),
         model_service_(registry_),
-        posterior_service_(registry_, *query_experiments_, stop_.get_token(),
-                           options.most_queries) {}
+        posterior_service_(registry_, *query_experiments_, stop_.get_token(), options.most_queries),
+        simulator_service_(*engine_, stop_.get_token(), options.most_queries) {}
 
   ~GrpcTrainerServer() override {
     stop_.request_stop();
@@ -45,8 +50,9 @@ class GrpcTrainerServer : public TrainerServer {
   }
 
   Status Start(const std::string& address) {
-    auto server = rpc::StartServer({.address = address},
-                                   {&study_service_, &model_service_, &posterior_service_});
+    auto server = rpc::StartServer(
+        {.address = address},
+        {&study_service_, &model_service_, &posterior_service_, &simulator_service_});
     if (!server) return tl::unexpected(server.error());
     server_ = std::move(*server);
     return {};
@@ -63,9 +69,11 @@ class GrpcTrainerServer : public TrainerServer {
   const std::unique_ptr<Experiments> query_experiments_;
   Registry registry_;
   StudyManager studies_;
+  const std::unique_ptr<InferenceEngine> engine_;
   StudyService study_service_;
   ModelService model_service_;
   PosteriorService posterior_service_;
+  SimulatorService simulator_service_;
   rpc::Server server_;
 };
 

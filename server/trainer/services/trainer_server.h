@@ -12,11 +12,12 @@
 namespace inferon::trainer {
 
 struct TrainerOptions {
-  std::filesystem::path folder;  // DATA: studies/, models/, lock.
+  std::filesystem::path folder;  // DATA: studies/, models/, datasets/, training/, lock.
   std::string address = "127.0.0.1:0";
   std::string scheduler;  // Address.
   std::size_t models_in_memory = 4;
   int most_queries = 16;
+  int most_trainings = 4;  // Of models of data sets, at the same time.
   ManagerOptions manager;
 };
 

@@ -1,0 +1,186 @@
+#include "common/rpc/simulator_convert.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "common/rpc/convert.h"
+
+namespace inferon::rpc {
+namespace {
+
+v1::InvalidRows ToProto(InvalidRows invalid) {
+  switch (invalid) {
+    case InvalidRows::kRefuse:
+      return v1::INVALID_ROWS_REFUSE;
+    case InvalidRows::kDrop:
+      return v1::INVALID_ROWS_DROP;
+    case InvalidRows::kMissing:
+      return v1::INVALID_ROWS_MISSING;
+  }
+  return v1::INVALID_ROWS_UNSPECIFIED;
+}
+
+InvalidRows FromProto(v1::InvalidRows invalid) {
+  if (invalid == v1::INVALID_ROWS_DROP) return InvalidRows::kDrop;
+  if (invalid == v1::INVALID_ROWS_MISSING) return InvalidRows::kMissing;
+  return InvalidRows::kRefuse;
+}
+
+Status CheckColumns(const v1::Array& array, std::size_t columns, const char* what) {
+  if (array.shape_size() == 2 && array.shape(1) == columns) return {};
+  return InvalidArgument(fmt::format("{} is not rows of {} values", what, columns),
+                         "Send blocks of shape [rows, columns] that fit the data set");
+}
+
+}  // namespace
+
+v1::Dataset ToProto(const DataSetSpec& spec) {
+  v1::Dataset message;
+  message.set_name("datasets/" + spec.id);
+  message.set_prior_json(PriorJson(spec.prior));
+  message.set_columns(spec.columns);
+  for (const std::string& name : spec.x_names) message.add_x_names(name);
+  message.set_traces(spec.traces);
+  message.set_invalid_rows(ToProto(spec.invalid));
+  return message;
+}
+
+v1::Dataset ToProto(const DataSetInfo& info) {
+  v1::Dataset message = ToProto(info.spec);
+  message.set_rows(info.rows);
+  message.set_dropped(info.dropped);
+  message.set_sha256(info.sha256);
+  *message.mutable_create_time() = ToProto(info.create_time);
+  for (const std::string& warning : info.warnings) message.add_warnings(warning);
+  return message;
+}
+
+Result<DataSetInfo> FromProto(const v1::Dataset& message) {
+  DataSetInfo info;
+  auto id = ParseName(message.name(), "datasets");
+  if (!id) return tl::unexpected(id.error());
+  auto prior = ParsePrior(message.prior_json());
+  if (!prior) return tl::unexpected(prior.error());
+  info.spec.id = std::move(*id);
+  info.spec.prior = std::move(*prior);
+  info.spec.columns = message.columns();
+  info.spec.x_names.assign(message.x_names().begin(), message.x_names().end());
+  info.spec.traces = message.traces();
+  info.spec.invalid = FromProto(message.invalid_rows());
+  info.rows = message.rows();
+  info.dropped = message.dropped();
+  info.sha256 = message.sha256();
+  info.create_time = FromProto(message.create_time());
+  info.warnings.assign(message.warnings().begin(), message.warnings().end());
+  return info;
+}
+
+v1::SimulatorModel ToProto(const ModelInfo& info) {
+  v1::SimulatorModel message;
+  message.set_name("models/" + info.id);
+  message.set_dataset("datasets/" + info.data_set);
+  message.set_dataset_sha256(info.data_set_sha256);
+  message.set_prior_json(PriorJson(info.prior));
+  message.set_columns(info.columns);
+  message.set_traces(info.traces);
+  message.set_settings_json(info.settings);
+  message.set_training_count(info.training_count);
+  message.set_epochs(info.epochs);
+  message.set_heldout_log_density(info.heldout_log_density);
+  message.set_seed(info.seed);
+  message.set_weight_count(info.weight_count);
+  *message.mutable_create_time() = ToProto(info.create_time);
+  return message;
+}
+
+Result<ModelInfo> FromProto(const v1::SimulatorModel& message) {
+  ModelInfo info;
+  auto id = ParseName(message.name(), "models");
+  if (!id) return tl::unexpected(id.error());
+  auto data_set = ParseName(message.dataset(), "datasets");
+  if (!data_set) return tl::unexpected(data_set.error());
+  auto prior = ParsePrior(message.prior_json());
+  if (!prior) return tl::unexpected(prior.error());
+  info.id = std::move(*id);
+  info.data_set = std::move(*data_set);
+  info.data_set_sha256 = message.dataset_sha256();
+  info.prior = std::move(*prior);
+  info.columns = message.columns();
+  info.traces = message.traces();
+  info.settings = message.settings_json();
+  info.training_count = message.training_count();
+  info.epochs = message.epochs();
+  info.heldout_log_density = message.heldout_log_density();
+  info.seed = message.seed();
+  info.weight_count = message.weight_count();
+  info.create_time = FromProto(message.create_time());
+  return info;
+}
+
+v1::CheckCalibrationResponse ToProto(const CalibrationReport& report) {
+  v1::CheckCalibrationResponse message;
+  message.set_pairs(report.pairs);
+  message.set_draws(report.draws);
+  message.set_source(report.source);
+  for (const CalibrationParameter& p : report.parameters) {
+    v1::ParameterCalibration& out = *message.add_parameters();
+    out.set_name(p.name);
+    out.set_ks_p_value(p.ks_p_value);
+    out.set_adjusted_p_value(p.adjusted_p_value);
+    out.set_contraction(p.contraction);
+    out.set_mean_z(p.mean_z);
+  }
+  for (const CalibrationLevel& level : report.levels) {
+    message.add_credibility(level.credibility);
+    message.add_coverage(level.coverage);
+  }
+  message.set_coverage_p_value(report.coverage_p_value);
+  message.set_mean_log_density(report.mean_log_density);
+  message.set_calibrated(report.calibrated);
+  for (const std::string& warning : report.warnings) message.add_warnings(warning);
+  return message;
+}
+
+CalibrationReport FromProto(const v1::CheckCalibrationResponse& message) {
+  CalibrationReport report;
+  report.pairs = message.pairs();
+  report.draws = message.draws();
+  report.source = message.source();
+  for (const v1::ParameterCalibration& p : message.parameters()) {
+    report.parameters.push_back(
+        {p.name(), p.ks_p_value(), p.adjusted_p_value(), p.contraction(), p.mean_z()});
+  }
+  for (int i = 0; i < std::min(message.credibility_size(), message.coverage_size()); ++i) {
+    report.levels.push_back({message.credibility(i), message.coverage(i)});
+  }
+  report.coverage_p_value = message.coverage_p_value();
+  report.mean_log_density = message.mean_log_density();
+  report.calibrated = message.calibrated();
+  report.warnings.assign(message.warnings().begin(), message.warnings().end());
+  return report;
+}
+
+RowArrays ToArrays(const DataSetRows& rows, std::size_t dimension, std::size_t columns) {
+  const std::uint64_t n = rows.theta.size() / dimension;
+  return {ToArray<double>("theta", rows.theta, {n, dimension}),
+          ToArray<float>("x", rows.x, {n, columns})};
+}
+
+Result<DataSetRows> RowsFromArrays(const v1::Array& theta, const v1::Array& x,
+                                   std::size_t dimension, std::size_t columns) {
+  if (Status ok = CheckColumns(theta, dimension, "theta"); !ok) return tl::unexpected(ok.error());
+  if (Status ok = CheckColumns(x, columns, "x"); !ok) return tl::unexpected(ok.error());
+  auto theta_values = FromArray<double>(theta, 2);
+  if (!theta_values) return tl::unexpected(theta_values.error());
+  auto x_values = FromArray<float>(x, 2);
+  if (!x_values) return tl::unexpected(x_values.error());
+  if (theta.shape(0) != x.shape(0)) {
+    return InvalidArgument(
+        fmt::format("a block has {} rows of theta and {} of x", theta.shape(0), x.shape(0)),
+        "Send the same number of rows of both");
+  }
+  return DataSetRows{std::move(*theta_values), std::move(*x_values)};
+}
+
+}  // namespace inferon::rpc

@@ -1,0 +1,29 @@
+// Data sets, models and calibration of any simulator: domain to wire and back.
+#pragma once
+
+#include "common/inference/engine.h"
+#include "inferon/v1/simulators.pb.h"
+
+namespace inferon::rpc {
+
+v1::Dataset ToProto(const DataSetInfo& info);
+v1::Dataset ToProto(const DataSetSpec& spec);
+Result<DataSetInfo> FromProto(const v1::Dataset& message);
+
+v1::SimulatorModel ToProto(const ModelInfo& info);
+Result<ModelInfo> FromProto(const v1::SimulatorModel& message);
+
+v1::CheckCalibrationResponse ToProto(const CalibrationReport& report);
+CalibrationReport FromProto(const v1::CheckCalibrationResponse& message);
+
+// Rows as two arrays; columns are those of theta and x.
+struct RowArrays {
+  v1::Array theta;
+  v1::Array x;
+};
+RowArrays ToArrays(const DataSetRows& rows, std::size_t dimension, std::size_t columns);
+// kInvalidArgument where an array is malformed or has not these columns.
+Result<DataSetRows> RowsFromArrays(const v1::Array& theta, const v1::Array& x,
+                                   std::size_t dimension, std::size_t columns);
+
+}  // namespace inferon::rpc

@@ -1,0 +1,257 @@
+#include "server/trainer/services/simulator_service.h"
+
+#include "common/rpc/convert.h"
+#include "common/rpc/simulator_convert.h"
+#include "common/rpc/status.h"
+
+namespace inferon::trainer {
+namespace {
+
+constexpr std::size_t kMaxConfig = 64 * 1024;
+
+// Runs a call's body with a pass and a stop token of its own.
+template <typename Body>
+grpc::Status Serve(const char* method, grpc::ServerContext& context, CallLimit& limit,
+                   std::stop_token server, Body&& body) {
+  return rpc::Guard(method, [&] {
+    const auto pass = limit.Enter();
+    if (!pass) return rpc::ToStatus(pass.error());
+    const CallStop stop(context, server);
+    const Status status = body(stop.token());
+    if (status) return grpc::Status::OK;
+    if (status.error().code == ErrorCode::kCancelled && server.stop_requested()) {
+      return rpc::ToStatus({ErrorCode::kUnavailable, "the trainer stops",
+                            "Ask again when it is back", std::chrono::seconds(1)});
+    }
+    return rpc::ToStatus(status.error());
+  });
+}
+
+// Id of a name; empty for an empty name.
+Result<std::string> IdOf(const std::string& name, const char* collection) {
+  if (name.empty()) return std::string();
+  return rpc::ParseName(name, collection);
+}
+
+Result<PosteriorQuery> QueryOf(const std::string& model, const v1::Array& x) {
+  auto id = IdOf(model, "models");
+  if (!id) return tl::unexpected(id.error());
+  auto values = rpc::FromArray<float>(x, 1);
+  if (!values) return tl::unexpected(values.error());
+  return PosteriorQuery{std::move(*id), std::move(*values)};
+}
+
+Status ClientGone() { return Fail(ErrorCode::kCancelled, "the client has gone"); }
+
+template <typename Warnings, typename Response>
+void AddWarnings(const Warnings& warnings, Response& response) {
+  for (const std::string& warning : warnings) response.add_warnings(warning);
+}
+
+}  // namespace
+
+SimulatorService::SimulatorService(InferenceEngine& engine, std::stop_token stop, int most_queries)
+    : engine_(engine),
+      stop_(std::move(stop)),
+      queries_("calls about data sets and their models", most_queries) {}
+
+grpc::Status SimulatorService::ImportDataset(grpc::ServerContext* context,
+                                             grpc::ServerReader<v1::ImportDatasetRequest>* reader,
+                                             v1::ImportDatasetResponse* response) {
+  return Serve("ImportDataset", *context, queries_, stop_, [&](std::stop_token stop) -> Status {
+    v1::ImportDatasetRequest request;
+    if (!reader->Read(&request) || !request.has_dataset()) {
+      return InvalidArgument("the import does not begin with a data set",
+                             "Send the data set's description in the first message");
+    }
+    const auto described = rpc::FromProto(request.dataset());
+    if (!described) return tl::unexpected(described.error());
+    const DataSetSpec& spec = described->spec;
+    bool first = true;
+    const auto next = [&]() -> Result<DataSetRows> {
+      // The first message may carry rows too.
+      while (!(first && request.has_theta())) {
+        first = false;
+        if (!reader->Read(&request)) {
+          if (context->IsCancelled()) return tl::unexpected(ClientGone().error());
+          return DataSetRows{};
+        }
+        if (request.has_theta() && request.theta().shape_size() > 0 &&
+            request.theta().shape(0) > 0) {
+          break;
+        }
+      }
+      first = false;
+      return rpc::RowsFromArrays(request.theta(), request.x(), spec.prior.dimension(),
+                                 spec.columns);
+    };
+    const auto info = engine_.ImportDataSet(spec, next, stop);
+    if (!info) return tl::unexpected(info.error());
+    *response->mutable_dataset() = rpc::ToProto(*info);
+    return {};
+  });
+}
+
+grpc::Status SimulatorService::ListDatasets(grpc::ServerContext* context,
+                                            const v1::ListDatasetsRequest*,
+                                            v1::ListDatasetsResponse* response) {
+  return Serve("ListDatasets", *context, queries_, stop_, [&](std::stop_token stop) -> Status {
+    const auto all = engine_.ListDataSets(stop);
+    if (!all) return tl::unexpected(all.error());
+    for (const DataSetInfo& info : *all) *response->add_datasets() = rpc::ToProto(info);
+    return {};
+  });
+}
+
+grpc::Status SimulatorService::ExportDataset(
+    grpc::ServerContext* context, const v1::ExportDatasetRequest* request,
+    grpc::ServerWriter<v1::ExportDatasetResponse>* writer) {
+  return Serve("ExportDataset", *context, queries_, stop_, [&](std::stop_token stop) -> Status {
+    const auto id = rpc::ParseName(request->name(), "datasets");
+    if (!id) return tl::unexpected(id.error());
+    const auto all = engine_.ListDataSets(stop);
+    if (!all) return tl::unexpected(all.error());
+    v1::ExportDatasetResponse response;
+    std::size_t dimension = 0, columns = 0;
+    for (const DataSetInfo& info : *all) {
+      if (info.spec.id != *id) continue;
+      dimension = info.spec.prior.dimension();
+      columns = info.spec.columns;
+      *response.mutable_dataset() = rpc::ToProto(info);
+    }
+    const auto take = [&](const DataSetRows& rows) -> Status {
+      rpc::RowArrays arrays = rpc::ToArrays(rows, dimension, columns);
+      *response.mutable_theta() = std::move(arrays.theta);
+      *response.mutable_x() = std::move(arrays.x);
+      if (!writer->Write(response)) return ClientGone();
+      response.Clear();
+      return {};
+    };
+    const auto info = engine_.ExportDataSet(*id, take, stop);
+    if (!info) return tl::unexpected(info.error());
+    return {};
+  });
+}
+
+grpc::Status SimulatorService::TrainModel(grpc::ServerContext* context,
+                                          const v1::TrainModelRequest* request,
+                                          grpc::ServerWriter<v1::TrainModelResponse>* writer) {
+  return Serve("TrainModel", *context, queries_, stop_, [&](std::stop_token stop) -> Status {
+    const auto data_set = rpc::ParseName(request->dataset(), "datasets");
+    if (!data_set) return tl::unexpected(data_set.error());
+    if (request->config_json().size() > kMaxConfig) {
+      return InvalidArgument("the configuration is longer than 64 KiB", "Shorten it");
+    }
+    const TrainSpec spec{request->model_id(), *data_set, request->estimator(),
+                         request->config_json(), request->seed()};
+    const auto progress = [&](const TrainingState& state) {
+      v1::TrainModelResponse response;
+      response.set_epoch(state.epoch);
+      response.set_max_epochs(state.max_epochs);
+      response.set_training_loss(state.training_loss);
+      response.set_heldout_loss(state.heldout_loss);
+      response.set_rows_per_second(state.rows_per_second);
+      writer->Write(response);  // A client that has gone stops the training by the token.
+    };
+    const auto model = engine_.TrainModel(spec, progress, stop);
+    if (!model) return tl::unexpected(model.error());
+    v1::TrainModelResponse last;
+    *last.mutable_model() = rpc::ToProto(*model);
+    if (!writer->Write(last)) return ClientGone();
+    return {};
+  });
+}
+
+grpc::Status SimulatorService::ListSimulatorModels(grpc::ServerContext* context,
+                                                   const v1::ListSimulatorModelsRequest*,
+                                                   v1::ListSimulatorModelsResponse* response) {
+  return Serve("ListSimulatorModels", *context, queries_, stop_,
+               [&](std::stop_token stop) -> Status {
+                 const auto all = engine_.ListModels(stop);
+                 if (!all) return tl::unexpected(all.error());
+                 for (const ModelInfo& info : *all) *response->add_models() = rpc::ToProto(info);
+                 return {};
+               });
+}
+
+grpc::Status SimulatorService::GetSimulatorModel(grpc::ServerContext* context,
+                                                 const v1::GetSimulatorModelRequest* request,
+                                                 v1::GetSimulatorModelResponse* response) {
+  return Serve("GetSimulatorModel", *context, queries_, stop_, [&](std::stop_token stop) -> Status {
+    const auto id = rpc::ParseName(request->name(), "models");
+    if (!id) return tl::unexpected(id.error());
+    const auto info = engine_.GetModel(*id, stop);
+    if (!info) return tl::unexpected(info.error());
+    *response->mutable_model() = rpc::ToProto(*info);
+    return {};
+  });
+}
+
+grpc::Status SimulatorService::SampleTheta(grpc::ServerContext* context,
+                                           const v1::SampleThetaRequest* request,
+                                           grpc::ServerWriter<v1::SampleThetaResponse>* writer) {
+  return Serve("SampleTheta", *context, queries_, stop_, [&](std::stop_token stop) -> Status {
+    const auto query = QueryOf(request->model(), request->x());
+    if (!query) return tl::unexpected(query.error());
+    const auto take = [&](const PosteriorDraw& block) -> Status {
+      v1::SampleThetaResponse response;
+      const std::uint64_t n = block.size(), d = block.theta.size() / n;
+      *response.mutable_theta() = rpc::ToArray<double>("theta", block.theta, {n, d});
+      *response.mutable_log_density() = rpc::ToArray<double>("log_density", block.log_density, {n});
+      AddWarnings(block.warnings, response);
+      return writer->Write(response) ? Status() : ClientGone();
+    };
+    return engine_.Sample(*query, request->draws(), request->seed(), take, stop);
+  });
+}
+
+grpc::Status SimulatorService::EvaluateThetaLogProb(grpc::ServerContext* context,
+                                                    const v1::EvaluateThetaLogProbRequest* request,
+                                                    v1::EvaluateThetaLogProbResponse* response) {
+  return Serve(
+      "EvaluateThetaLogProb", *context, queries_, stop_, [&](std::stop_token stop) -> Status {
+        const auto query = QueryOf(request->model(), request->x());
+        if (!query) return tl::unexpected(query.error());
+        const auto theta = rpc::FromArray<double>(request->theta(), 2);
+        if (!theta) return tl::unexpected(theta.error());
+        const auto answer = engine_.LogDensity(*query, *theta, stop);
+        if (!answer) return tl::unexpected(answer.error());
+        *response->mutable_log_density() =
+            rpc::ToArray<double>("log_density", answer->log_density, {answer->log_density.size()});
+        AddWarnings(answer->warnings, *response);
+        return {};
+      });
+}
+
+grpc::Status SimulatorService::EstimateThetaMap(grpc::ServerContext* context,
+                                                const v1::EstimateThetaMapRequest* request,
+                                                v1::EstimateThetaMapResponse* response) {
+  return Serve("EstimateThetaMap", *context, queries_, stop_, [&](std::stop_token stop) -> Status {
+    const auto query = QueryOf(request->model(), request->x());
+    if (!query) return tl::unexpected(query.error());
+    const auto map = engine_.Map(*query, request->draws(), request->seed(), stop);
+    if (!map) return tl::unexpected(map.error());
+    response->mutable_theta()->Assign(map->theta.begin(), map->theta.end());
+    response->set_log_density(map->log_density);
+    AddWarnings(map->warnings, *response);
+    return {};
+  });
+}
+
+grpc::Status SimulatorService::CheckCalibration(grpc::ServerContext* context,
+                                                const v1::CheckCalibrationRequest* request,
+                                                v1::CheckCalibrationResponse* response) {
+  return Serve("CheckCalibration", *context, queries_, stop_, [&](std::stop_token stop) -> Status {
+    const auto model = IdOf(request->model(), "models");
+    if (!model) return tl::unexpected(model.error());
+    const auto data_set = IdOf(request->dataset(), "datasets");
+    if (!data_set) return tl::unexpected(data_set.error());
+    const auto report = engine_.Check(
+        {*model, *data_set, request->pairs(), request->draws(), request->seed()}, stop);
+    if (!report) return tl::unexpected(report.error());
+    *response = rpc::ToProto(*report);
+    return {};
+  });
+}
+
+}  // namespace inferon::trainer

@@ -1,0 +1,341 @@
+// One contract for the engine in this process and for the engine behind gRPC.
+#include <gmock/gmock.h>
+#include <grpcpp/grpcpp.h>
+
+#include <cmath>
+#include <fstream>
+#include <numbers>
+
+#include "client/library/remote_engine.h"
+#include "common/base/files.h"
+#include "common/rpc/server.h"
+#include "server/trainer/engine/local_engine.h"
+#include "server/trainer/services/simulator_service.h"
+#include "server/trainer/torch_estimator_factory.h"
+
+namespace inferon::trainer {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+constexpr std::size_t kRows = 2000;
+constexpr const char* kQuick = R"({"transforms": 4, "hidden": 24, "max_epochs": 30})";
+
+double Normal(PhiloxSequence& random) {
+  const double radius = std::sqrt(-2 * std::log(1 - random.Uniform()));
+  return radius * std::cos(2 * std::numbers::pi * random.Uniform());
+}
+
+// a ~ U[0, 10], b ~ N(100, 5), c in {0, 1, 2}; x = (a + noise, b + noise, a + 3 c + noise).
+DataSetSpec Spec(const std::string& id = "toy") {
+  DataSetSpec spec;
+  spec.id = id;
+  spec.prior = *ParsePrior(R"({"parameters": [
+    {"name": "a", "prior": "uniform", "low": 0, "high": 10, "unit": "nS"},
+    {"name": "b", "prior": "normal", "mean": 100, "sd": 5},
+    {"name": "c", "prior": "integer", "low": 0, "high": 2}]})");
+  spec.columns = 3;
+  spec.x_names = {"first", "second", "third"};
+  return spec;
+}
+
+DataSetRows Simulate(std::size_t rows, std::uint64_t seed) {
+  PhiloxSequence random(StreamKey(seed, "engine"));
+  DataSetRows all;
+  for (std::size_t i = 0; i < rows; ++i) {
+    const double a = 10 * random.Uniform(), b = 100 + 5 * Normal(random);
+    const double c = random.Below(3);
+    all.theta.insert(all.theta.end(), {a, b, c});
+    for (const double mean : {a, b, a + 3 * c}) {
+      all.x.push_back(static_cast<float>(mean + Normal(random)));
+    }
+  }
+  return all;
+}
+
+// Hands rows out in blocks of 300.
+InferenceEngine::NextRows Blocks(DataSetRows rows) {
+  return [rows = std::move(rows), at = std::size_t{0}]() mutable -> Result<DataSetRows> {
+    const std::size_t n = std::min<std::size_t>(300, rows.theta.size() / 3 - at);
+    const auto part = [&](const auto& values) {
+      const auto from = values.begin() + static_cast<std::ptrdiff_t>(3 * at);
+      return std::vector(from, from + static_cast<std::ptrdiff_t>(3 * n));
+    };
+    DataSetRows block{part(rows.theta), part(rows.x)};
+    at += n;
+    return block;
+  };
+}
+
+// An engine on a folder, asked directly or over gRPC.
+class Engine {
+ public:
+  Engine(const std::filesystem::path& folder, bool remote)
+      : factory_(MakeTorchEstimatorFactory()),
+        registry_(folder / "models", *factory_),
+        local_(MakeLocalEngine({folder, 1, 4}, registry_, *factory_, SystemClock())) {
+    if (!remote) return;
+    service_ = std::make_unique<SimulatorService>(*local_, stop_.get_token());
+    server_ = *rpc::StartServer({}, {service_.get()});
+    client::TrainerClientOptions options;
+    options.address = server_.address;
+    remote_ = client::MakeRemoteEngine(options);
+  }
+  ~Engine() {
+    stop_.request_stop();
+    if (server_.server) server_.server->Shutdown(SystemClock().WallNow() + std::chrono::seconds(2));
+  }
+  InferenceEngine& operator*() { return remote_ ? *remote_ : *local_; }
+  InferenceEngine* operator->() { return &**this; }
+
+ private:
+  std::stop_source stop_;
+  const std::unique_ptr<EstimatorFactory> factory_;
+  Registry registry_;
+  const std::unique_ptr<InferenceEngine> local_;
+  std::unique_ptr<SimulatorService> service_;
+  rpc::Server server_;
+  std::unique_ptr<InferenceEngine> remote_;
+};
+
+// One folder with a data set and a model for the tests that only ask; made once, without gRPC.
+class EngineContractTest : public testing::TestWithParam<bool> {
+ protected:
+  static void SetUpTestSuite() {
+    folder_ = new TemporaryFolder();
+    Engine engine(folder_->path(), false);
+    ASSERT_TRUE(engine->ImportDataSet(Spec(), Blocks(Simulate(kRows, 1)), {}));
+    ASSERT_TRUE(engine->ImportDataSet(Spec("fresh"), Blocks(Simulate(400, 2)), {}));
+    const auto model = engine->TrainModel({"toy", "toy", "", kQuick, 7}, {}, {});
+    ASSERT_TRUE(model) << model.error().Text();
+  }
+  static void TearDownTestSuite() { delete folder_; }
+
+  Engine Ask() { return Engine(folder_->path(), GetParam()); }
+  static Result<PosteriorDraw> Draws(InferenceEngine& engine, const PosteriorQuery& query,
+                                     std::uint64_t draws) {
+    PosteriorDraw all;
+    const Status done = engine.Sample(
+        query, draws, 3,
+        [&](const PosteriorDraw& block) -> Status {
+          all.theta.insert(all.theta.end(), block.theta.begin(), block.theta.end());
+          all.log_density.insert(all.log_density.end(), block.log_density.begin(),
+                                 block.log_density.end());
+          all.warnings.insert(all.warnings.end(), block.warnings.begin(), block.warnings.end());
+          return {};
+        },
+        {});
+    if (!done) return tl::unexpected(done.error());
+    return all;
+  }
+
+  inline static TemporaryFolder* folder_ = nullptr;
+  static inline const PosteriorQuery kQuery{"toy", {4, 103, 7}};
+};
+
+TEST_P(EngineContractTest, DataSetRoundTripsByteForByte) {
+  Engine engine = Ask();
+  DataSetRows all;
+  const auto info = engine->ExportDataSet("toy",
+                                          [&](const DataSetRows& rows) -> Status {
+                                            all.theta.insert(all.theta.end(), rows.theta.begin(),
+                                                             rows.theta.end());
+                                            all.x.insert(all.x.end(), rows.x.begin(), rows.x.end());
+                                            return {};
+                                          },
+                                          {});
+  ASSERT_TRUE(info) << info.error().Text();
+  const DataSetRows original = Simulate(kRows, 1);
+  EXPECT_EQ(all.theta, original.theta);
+  EXPECT_EQ(all.x, original.x);
+  EXPECT_EQ(info->rows, kRows);
+  EXPECT_EQ(info->spec.prior, Spec().prior);
+  EXPECT_THAT(info->spec.x_names, ElementsAre("first", "second", "third"));
+  EXPECT_EQ(engine->ListDataSets({})->size(), 2u);
+}
+
+TEST_P(EngineContractTest, ImportIsIdempotentAndRefusesOtherContent) {
+  Engine engine = Ask();
+  EXPECT_TRUE(engine->ImportDataSet(Spec(), Blocks(Simulate(kRows, 1)), {}));
+  const auto other = engine->ImportDataSet(Spec(), Blocks(Simulate(kRows, 9)), {});
+  ASSERT_FALSE(other);
+  EXPECT_EQ(other.error().code, ErrorCode::kAlreadyExists);
+}
+
+TEST_P(EngineContractTest, FailedImportLeavesNothing) {
+  Engine engine = Ask();
+  DataSetRows rows = Simulate(500, 3);
+  rows.theta[3 * 450] = 11;
+  const auto refused = engine->ImportDataSet(Spec("bad"), Blocks(rows), {});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kInvalidArgument);
+  EXPECT_THAT(refused.error().message, HasSubstr("row 451: a = 11"));
+  const auto broken = engine->ImportDataSet(
+      Spec("bad"), [] { return Result<DataSetRows>(Fail(ErrorCode::kDataLoss, "file ended")); },
+      {});
+  ASSERT_FALSE(broken);
+  EXPECT_EQ(broken.error().code, ErrorCode::kDataLoss);
+  for (const auto& entry : std::filesystem::directory_iterator(folder_->path() / "datasets")) {
+    EXPECT_THAT(entry.path().filename().string(), testing::AnyOf("toy", "fresh"));
+  }
+}
+
+TEST_P(EngineContractTest, TrainingAgainFindsTheModelAndOtherSettingsAreRefused) {
+  Engine engine = Ask();
+  const auto again = engine->TrainModel({"toy", "toy", "", kQuick, 7}, {}, {});
+  ASSERT_TRUE(again) << again.error().Text();
+  EXPECT_EQ(again->training_count, kRows);
+  EXPECT_EQ(engine->TrainModel({"toy", "toy", "", "", 7}, {}, {}).error().code,
+            ErrorCode::kAlreadyExists);
+  EXPECT_EQ(engine->TrainModel({"n", "absent", "", "", 7}, {}, {}).error().code,
+            ErrorCode::kNotFound);
+  EXPECT_THAT(engine->TrainModel({"n", "toy", "", "{\"bims\": 3}", 7}, {}, {}).error().message,
+              HasSubstr("\"bims\""));
+  EXPECT_THAT(engine->TrainModel({"N", "toy", "", "", 7}, {}, {}).error().message,
+              HasSubstr("'N' is no id"));
+}
+
+TEST_P(EngineContractTest, TooFewRowsAreRefused) {
+  Engine engine = Ask();
+  const TemporaryFolder folder;
+  Engine own(folder.path(), GetParam());
+  ASSERT_TRUE(own->ImportDataSet(Spec("few"), Blocks(Simulate(kLeastTrainingRows - 1, 4)), {}));
+  const auto refused = own->TrainModel({"m", "few", "", kQuick, 1}, {}, {});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kFailedPrecondition);
+  EXPECT_THAT(refused.error().Text(), HasSubstr("has 99 rows"));
+}
+
+TEST_P(EngineContractTest, TrainingThatWasStoppedGoesOn) {
+  const TemporaryFolder folder;
+  Engine engine(folder.path(), GetParam());
+  ASSERT_TRUE(engine->ImportDataSet(Spec(), Blocks(Simulate(kRows, 1)), {}));
+  std::stop_source stop;
+  const auto stopped = engine->TrainModel(
+      {"toy", "toy", "", kQuick, 7},
+      [&](const TrainingState& state) {
+        if (state.epoch == 3) stop.request_stop();
+      },
+      stop.get_token());
+  ASSERT_FALSE(stopped);
+  EXPECT_EQ(stopped.error().code, ErrorCode::kCancelled);
+  std::uint32_t first = 0;
+  Result<ModelInfo> resumed = Fail(ErrorCode::kInternal, "");
+  // Over gRPC the server may still be winding up the call that went away.
+  for (int attempt = 0; attempt < 100 && !resumed; ++attempt) {
+    if (attempt > 0) SystemClock().SleepFor(std::chrono::milliseconds(50), {});
+    resumed = engine->TrainModel(
+        {"toy", "toy", "", kQuick, 7},
+        [&](const TrainingState& state) { first = first == 0 ? state.epoch : first; }, {});
+  }
+  ASSERT_TRUE(resumed) << resumed.error().Text();
+  EXPECT_GT(first, 3u);
+  Engine whole = Ask();
+  EXPECT_EQ(Draws(*engine, kQuery, 50)->theta, Draws(*whole, kQuery, 50)->theta);
+}
+
+TEST_P(EngineContractTest, DrawsAreThePosteriorInTheParametersUnits) {
+  Engine engine = Ask();
+  const auto draws = Draws(*engine, kQuery, 30'000);
+  ASSERT_TRUE(draws) << draws.error().Text();
+  ASSERT_EQ(draws->size(), 30'000u);
+  double a = 0, b = 0, middle = 0;
+  for (std::size_t i = 0; i < draws->size(); ++i) {
+    const double* theta = draws->theta.data() + 3 * i;
+    ASSERT_TRUE(theta[0] >= 0 && theta[0] <= 10);
+    ASSERT_TRUE(theta[2] == 0 || theta[2] == 1 || theta[2] == 2);
+    a += theta[0] / 30'000;
+    b += theta[1] / 30'000;
+    middle += (theta[2] == 1) / 30'000.0;
+  }
+  EXPECT_NEAR(a, 4, 0.5);                    // c = 1 explains both measurements.
+  EXPECT_NEAR(b, 100 + 3 * 25 / 26.0, 0.5);  // N(100, 25) prior, noise of variance 1.
+  EXPECT_GT(middle, 0.7);
+  EXPECT_EQ(Draws(*engine, kQuery, 100)->theta,
+            std::vector<double>(draws->theta.begin(), draws->theta.begin() + 300));
+  EXPECT_TRUE(draws->warnings.empty());
+  EXPECT_THAT(Draws(*engine, {"toy", {900, 103, 7}}, 10)->warnings,
+              ElementsAre(HasSubstr("outside the training data")));
+}
+
+TEST_P(EngineContractTest, LogDensityIsThatOfTheDrawsAndMinusInfinityOutside) {
+  Engine engine = Ask();
+  const auto draws = Draws(*engine, kQuery, 200);
+  const auto density = engine->LogDensity(kQuery, draws->theta, {});
+  ASSERT_TRUE(density) << density.error().Text();
+  for (std::size_t i = 0; i < 200; ++i) {
+    EXPECT_NEAR(density->log_density[i], draws->log_density[i], 1e-3);
+  }
+  const auto outside =
+      engine->LogDensity(kQuery, std::vector<double>{-1, 100, 1, 5, 100, 1.5, 5, 100, 3}, {});
+  EXPECT_THAT(outside->log_density, ElementsAre(-INFINITY, -INFINITY, -INFINITY));
+  EXPECT_EQ(engine->LogDensity(kQuery, std::vector<double>{1, 2}, {}).error().code,
+            ErrorCode::kInvalidArgument);
+}
+
+TEST_P(EngineContractTest, MapIsNoLessProbableThanAnyDraw) {
+  Engine engine = Ask();
+  const auto map = engine->Map(kQuery, 2000, 1, {});
+  ASSERT_TRUE(map) << map.error().Text();
+  const auto draws = Draws(*engine, kQuery, 20'000);
+  EXPECT_GE(map->log_density,
+            *std::max_element(draws->log_density.begin(), draws->log_density.end()) - 1e-3);
+  EXPECT_EQ(map->theta[2], 1);
+  EXPECT_NEAR(map->theta[1], 102.9, 0.6);
+}
+
+TEST_P(EngineContractTest, QueriesThatDoNotFitAreRefused) {
+  Engine engine = Ask();
+  const auto refusal = [&](const PosteriorQuery& query, std::uint64_t draws) {
+    const auto answer = Draws(*engine, query, draws);
+    return answer ? "accepted" : answer.error().Text();
+  };
+  EXPECT_THAT(refusal({"toy", {1, 2}}, 10), HasSubstr("2 values, model toy wants 3"));
+  EXPECT_THAT(refusal({"toy", {1, 2, INFINITY}}, 10), HasSubstr("value 3 of the observation"));
+  EXPECT_EQ(refusal({"toy", {1, 2, NAN}}, 10), "accepted");
+  EXPECT_THAT(refusal({"absent", {1, 2, 3}}, 10), HasSubstr("no model absent"));
+  EXPECT_THAT(refusal(kQuery, 0), HasSubstr("0 draws"));
+  EXPECT_THAT(refusal(kQuery, kMostDraws + 1), HasSubstr("Ask for 1 to 10000000"));
+}
+
+TEST_P(EngineContractTest, CheckUsesHeldOutOrOtherPairs) {
+  Engine engine = Ask();
+  const auto own = engine->Check({"toy", "", 100, 200, 1}, {});
+  ASSERT_TRUE(own) << own.error().Text();
+  EXPECT_THAT(own->source, HasSubstr("held out"));
+  EXPECT_EQ(own->pairs, 100u);
+  const auto other = engine->Check({"toy", "fresh", 300, 200, 1}, {});
+  ASSERT_TRUE(other) << other.error().Text();
+  EXPECT_EQ(other->pairs, 300u);
+  EXPECT_EQ(other->parameters[0].name, "a");
+  EXPECT_GT(other->parameters[1].contraction, 0.8);
+  EXPECT_EQ(other->levels.size(), 19u);
+  EXPECT_NEAR(other->levels[9].coverage, 0.5, 0.12);
+  EXPECT_EQ(engine->Check({"toy", "", 5, 200, 1}, {}).error().code, ErrorCode::kInvalidArgument);
+}
+
+INSTANTIATE_TEST_SUITE_P(Engines, EngineContractTest, testing::Values(false, true),
+                         [](const auto& param) { return param.param ? "Remote" : "Local"; });
+
+// Damage on disk is said, never served.
+TEST(EngineDamageTest, ChangedFilesAreDataLoss) {
+  const TemporaryFolder folder;
+  Engine engine(folder.path(), false);
+  ASSERT_TRUE(engine->ImportDataSet(Spec(), Blocks(Simulate(300, 1)), {}));
+  const auto x = folder.path() / "datasets" / "toy" / "x.npy";
+  std::string bytes = *ReadFile(x);
+  bytes[200] = static_cast<char>(bytes[200] ^ 1);
+  std::ofstream(x, std::ios::binary) << bytes;
+  EXPECT_EQ(engine->TrainModel({"m", "toy", "", kQuick, 1}, {}, {}).error().code,
+            ErrorCode::kDataLoss);
+  const auto info = folder.path() / "datasets" / "toy" / "dataset.json";
+  std::string text = *ReadFile(info);
+  text.replace(text.find("\"schema\": 1"), 11, "\"schema\": 7");
+  std::ofstream(info) << text;
+  EXPECT_THAT(engine->TrainModel({"m", "toy", "", kQuick, 1}, {}, {}).error().message,
+              HasSubstr("later version"));
+}
+
+}  // namespace
+}  // namespace inferon::trainer

@@ -1,0 +1,44 @@
+#include "server/trainer/engine/recipe.h"
+
+#include <gmock/gmock.h>
+
+#include <nlohmann/json.hpp>
+
+namespace inferon::trainer {
+namespace {
+
+using testing::HasSubstr;
+
+TrainingShape Shape(std::size_t rows) {
+  return {rows, 8, {estimators::Axis::kUnit, estimators::Axis::kLine}, false};
+}
+
+TEST(RecipeTest, DefaultsFollowTheShape) {
+  const auto small = DefaultRecipe("", Shape(1000)), large = DefaultRecipe("", Shape(1'000'000));
+  ASSERT_TRUE(small && large);
+  EXPECT_EQ(small->estimator, EstimatorNames().front());
+  EXPECT_EQ(small->flow.dimension, 2u);
+  EXPECT_EQ(small->flow.input_columns, 8u);
+  EXPECT_GT(small->training.max_epochs, large->training.max_epochs);
+  EXPECT_LE(small->training.batch_size, large->training.batch_size);
+  const auto unknown = DefaultRecipe("floww", Shape(1000));
+  ASSERT_FALSE(unknown);
+  EXPECT_THAT(unknown.error().Text(), HasSubstr("Choose one of flow"));
+}
+
+TEST(RecipeTest, ConfigurationChangesSettingsAndRefusesWhatItDoesNotKnow) {
+  auto recipe = *DefaultRecipe("flow", Shape(1000));
+  ASSERT_TRUE(ApplyConfig(R"({"bins": 5, "learning_rate": 0.001})", &recipe));
+  EXPECT_EQ(recipe.flow.bins, 5u);
+  EXPECT_EQ(recipe.training.learning_rate, 0.001);
+  EXPECT_EQ(nlohmann::json::parse(RecipeJson(recipe))["bins"], 5);
+  const auto refusal = [&](const char* text) { return ApplyConfig(text, &recipe).error().Text(); };
+  EXPECT_THAT(refusal(R"({"bin": 5})"), HasSubstr("unknown key \"bin\""));
+  EXPECT_THAT(refusal(R"({"bins": -5})"), HasSubstr("\"bins\" is not a whole number"));
+  EXPECT_THAT(refusal(R"({"ema_decay": "x"})"), HasSubstr("\"ema_decay\" is not a number"));
+  EXPECT_THAT(refusal("[]"), HasSubstr("not a JSON object"));
+  EXPECT_TRUE(ApplyConfig("", &recipe));
+}
+
+}  // namespace
+}  // namespace inferon::trainer

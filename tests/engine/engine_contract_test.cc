@@ -20,7 +20,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 constexpr std::size_t kRows = 2000;
-constexpr const char* kQuick = R"({"transforms": 4, "hidden": 24, "max_epochs": 30})";
+constexpr const char* kQuick = R"({"transforms": 4, "hidden": 24, "max_epochs": 30, "members": 2})";
 
 double Normal(PhiloxSequence& random) {
   const double radius = std::sqrt(-2 * std::log(1 - random.Uniform()));

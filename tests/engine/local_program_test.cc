@@ -108,7 +108,8 @@ TEST_F(LocalProgramTest, MistakesEndWithTwoAndSayWhereTheyAre) {
   Write("short.csv", "1,2\n3,4\n");
   EXPECT_EQ(Run(import + "--x short.csv"), 2);
   EXPECT_THAT(err_, HasSubstr("goes on after row 2"));
-  Write("nan.csv", std::string(*ReadFile(Path("x.csv"))).replace(0, 3, "nan"));
+  std::string x = *ReadFile(Path("x.csv"));
+  Write("nan.csv", x.replace(0, x.find(','), "nan"));
   EXPECT_EQ(Run(import + "--x nan.csv"), 2);
   EXPECT_THAT(err_, HasSubstr("x, row 1, column 1"));
   Write("narrow.json", R"({"parameters": [

@@ -21,6 +21,9 @@ TEST(RecipeTest, DefaultsFollowTheShape) {
   EXPECT_EQ(small->flow.input_columns, 8u);
   EXPECT_GT(small->training.max_epochs, large->training.max_epochs);
   EXPECT_LE(small->training.batch_size, large->training.batch_size);
+  EXPECT_EQ(small->flow.members, 5u);
+  EXPECT_EQ(DefaultRecipe("", Shape(20'001))->flow.members, 3u);
+  EXPECT_EQ(large->flow.members, 1u);
   const auto unknown = DefaultRecipe("floww", Shape(1000));
   ASSERT_FALSE(unknown);
   EXPECT_THAT(unknown.error().Text(), HasSubstr("Choose one of flow"));

@@ -24,6 +24,13 @@ std::uint32_t BatchFor(std::size_t rows) {
   return static_cast<std::uint32_t>(std::clamp<std::size_t>(rows / 300, 32, 128));
 }
 
+// Flows whose mean is the density: what little data leave open, several flows fill differently. A
+// summary network is trained once, for it takes most of the time.
+std::uint32_t MembersFor(const TrainingShape& shape) {
+  if (shape.traces || shape.rows > 60'000) return 1;
+  return shape.rows > 20'000 ? 3 : 5;
+}
+
 // Calls field(name, value, whole) for every key of a configuration.
 template <typename Field>
 void ForEachField(Recipe& r, const Field& field) {
@@ -78,6 +85,7 @@ Result<Recipe> DefaultRecipe(const std::string& estimator, const TrainingShape& 
   recipe.flow.input =
       shape.traces ? estimators::InputNetwork::kSummary : estimators::InputNetwork::kFeatures;
   recipe.flow.bins = 8;
+  recipe.flow.members = MembersFor(shape);
   recipe.training.max_epochs = EpochsFor(shape.rows);
   recipe.training.patience = std::max(10u, recipe.training.max_epochs / 4);
   recipe.training.batch_size = BatchFor(shape.rows);

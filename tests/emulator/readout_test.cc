@@ -36,7 +36,7 @@ double VarianceOfSilentTrace(MadcMode mode) {
   profile.readout_noise_counts = 20;
   const ObservationBatch batch = RunTrials(profile, 16);
   double sum = 0, square = 0;
-  for (const std::uint16_t v : batch.trace) sum += v, square += double{v} * v;
+  for (const std::uint16_t v : batch.trace) sum += v, square += 1.0 * v * v;
   const double count = static_cast<double>(batch.trace.size()), mean = sum / count;
   EXPECT_NEAR(mean, 500, 0.5);
   return square / count - mean * mean;

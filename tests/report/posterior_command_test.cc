@@ -122,7 +122,7 @@ TEST_F(PosteriorCommandTest, PredictionsAreComparedFeatureByFeature) {
 TEST_F(PosteriorCommandTest, MalformedInputIsAUsageError) {
   Start();
   WriteFileAtomically(Path("bad.csv"), "time_ms,voltage_mV\n0,-70\n1,nan\n2,-70\n");
-  WriteFileAtomically(Path("other.csv"), "a,b\n1,2\n");
+  WriteFileAtomically(Path("other.csv"), "a,b\n1,2\n3,4\n");  // Neither recording nor row.
   const std::string good = WriteRecording(1000);
   for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{
            {"posterior", "sample"},

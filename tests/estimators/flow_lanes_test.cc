@@ -8,6 +8,7 @@
 #include <numbers>
 
 #include "server/trainer/estimators/draws.h"
+#include "tests/estimators/plain_spline.h"
 
 namespace inferon::estimators {
 namespace {

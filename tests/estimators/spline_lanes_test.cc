@@ -7,7 +7,7 @@
 #include <cstring>
 
 #include "server/trainer/estimators/draws.h"
-#include "server/trainer/estimators/spline.h"
+#include "tests/estimators/plain_spline.h"
 
 namespace inferon::estimators {
 namespace {

@@ -1,5 +1,3 @@
-#include "server/trainer/estimators/spline.h"
-
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -7,6 +5,7 @@
 
 #include "server/trainer/estimators/draws.h"
 #include "server/trainer/estimators/fast_math.h"
+#include "tests/estimators/plain_spline.h"
 
 namespace inferon::estimators {
 namespace {

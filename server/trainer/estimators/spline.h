@@ -1,6 +1,6 @@
 // Monotone rational-quadratic splines (Durkan, Bekasov, Murray, Papamakarios, "Neural spline
-// flows", NeurIPS 2019), applied to some columns of the rows of a matrix: the arithmetic of one
-// coupling layer and its derivative, without LibTorch.
+// flows", NeurIPS 2019), as they move some columns of theta in one coupling
+// layer: their parameters and limits. spline_lanes.h computes with them.
 //
 // A unit column moves by a spline of the unit interval onto itself. It has P = 3 * bins + 1 raw
 // parameters: bins logits of widths, bins logits of heights and bins + 1 raw slopes at the knots.
@@ -36,20 +36,5 @@ struct CouplingShape {
   std::size_t SplineParameters() const { return 3 * bins + 1; }
   std::size_t RowParameters() const { return moved.size() * SplineParameters(); }
 };
-
-// Arrays are row-major: in, out [rows, dimension], unit columns in [0, 1], parameters [rows,
-// RowParameters()], log_slope [rows]. log_slope gets the sum of the log derivatives d out / d in of
-// the moved columns. Arguments of unit columns outside [0, 1] are clamped first.
-void CouplingForward(const CouplingShape& shape, std::size_t rows, const float* in,
-                     const float* parameters, float* out, float* log_slope);
-
-// The inverse map: in is what CouplingForward gave. log_slope is the forward map's, at out.
-void CouplingInverse(const CouplingShape& shape, std::size_t rows, const float* in,
-                     const float* parameters, float* out, float* log_slope);
-
-// Gradient of a scalar through CouplingForward, from its gradients by out and log_slope.
-void CouplingBackward(const CouplingShape& shape, std::size_t rows, const float* in,
-                      const float* parameters, const float* grad_out, const float* grad_log_slope,
-                      float* grad_in, float* grad_parameters);
 
 }  // namespace inferon::estimators

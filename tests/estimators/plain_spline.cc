@@ -1,4 +1,4 @@
-#include "server/trainer/estimators/spline.h"
+#include "tests/estimators/plain_spline.h"
 
 #include <algorithm>
 #include <cmath>

@@ -10,6 +10,7 @@
 #include "common/rpc/status.h"
 #include "server/trainer/queries/mode_search.h"
 #include "server/trainer/services/convert.h"
+#include "server/trainer/services/serve.h"
 #include "server/trainer/studies/rounds.h"
 
 namespace inferon::trainer {
@@ -28,24 +29,6 @@ Result<std::uint64_t> CheckDraws(std::uint64_t draws, std::uint64_t standard, st
   if (wanted <= most) return wanted;
   return InvalidArgument(fmt::format("{} draws are more than {}", wanted, most),
                          "Ask for fewer, several times with another seed");
-}
-
-// Runs a query's body with a pass and a stop token of its own.
-template <typename Body>
-grpc::Status Serve(const char* method, grpc::ServerContext& context, CallLimit& limit,
-                   std::stop_token server, Body&& body) {
-  return rpc::Guard(method, [&] {
-    const auto pass = limit.Enter();
-    if (!pass) return rpc::ToStatus(pass.error());
-    const CallStop stop(context, server);
-    const Status status = body(stop.token());
-    if (status) return grpc::Status::OK;
-    if (status.error().code == ErrorCode::kCancelled && server.stop_requested()) {
-      return rpc::ToStatus({ErrorCode::kUnavailable, "the trainer stops",
-                            "Ask again when it is back", std::chrono::seconds(1)});
-    }
-    return rpc::ToStatus(status.error());
-  });
 }
 
 template <typename Response>

@@ -235,13 +235,16 @@ class RemoteEngine : public InferenceEngine {
                           Writer& writer) {
     v1::ImportDatasetRequest request;
     *request.mutable_dataset() = rpc::ToProto(spec);
-    for (bool open = writer.Write(request); open; open = writer.Write(request)) {
+    while (writer.Write(request) && !request.complete()) {
       if (stop.stop_requested()) return Fail(ErrorCode::kCancelled, "the import was cancelled");
       const auto rows = next();
       if (!rows) return tl::unexpected(rows.error());
-      if (rows->theta.empty() && rows->x.empty()) return {};
-      rpc::RowArrays arrays = rpc::ToArrays(*rows, spec.prior.dimension(), spec.columns);
       request.Clear();
+      if (rows->theta.empty() && rows->x.empty()) {
+        request.set_complete(true);
+        continue;
+      }
+      rpc::RowArrays arrays = rpc::ToArrays(*rows, spec.prior.dimension(), spec.columns);
       *request.mutable_theta() = std::move(arrays.theta);
       *request.mutable_x() = std::move(arrays.x);
     }

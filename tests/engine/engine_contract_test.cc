@@ -9,6 +9,7 @@
 #include "client/library/remote_engine.h"
 #include "common/base/files.h"
 #include "common/rpc/server.h"
+#include "common/rpc/simulator_convert.h"
 #include "server/trainer/engine/local_engine.h"
 #include "server/trainer/services/simulator_service.h"
 #include "server/trainer/torch_estimator_factory.h"
@@ -88,6 +89,7 @@ class Engine {
   }
   InferenceEngine& operator*() { return remote_ ? *remote_ : *local_; }
   InferenceEngine* operator->() { return &**this; }
+  const std::string& address() const { return server_.address; }
 
  private:
   std::stop_source stop_;
@@ -164,18 +166,27 @@ TEST_P(EngineContractTest, ImportIsIdempotentAndRefusesOtherContent) {
 }
 
 TEST_P(EngineContractTest, FailedImportLeavesNothing) {
-  Engine engine = Ask();
+  auto engine = std::make_unique<Engine>(folder_->path(), GetParam());
   DataSetRows rows = Simulate(500, 3);
   rows.theta[3 * 450] = 11;
-  const auto refused = engine->ImportDataSet(Spec("bad"), Blocks(rows), {});
+  const auto refused = (*engine)->ImportDataSet(Spec("bad"), Blocks(rows), {});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::kInvalidArgument);
   EXPECT_THAT(refused.error().message, HasSubstr("row 451: a = 11"));
-  const auto broken = engine->ImportDataSet(
+  const auto broken = (*engine)->ImportDataSet(
       Spec("bad"), [] { return Result<DataSetRows>(Fail(ErrorCode::kDataLoss, "file ended")); },
       {});
   ASSERT_FALSE(broken);
   EXPECT_EQ(broken.error().code, ErrorCode::kDataLoss);
+  const auto cut_off = (*engine)->ImportDataSet(
+      Spec("bad"),
+      [rows = Blocks(Simulate(600, 3)), left = 2]() mutable {
+        if (left-- == 0) return Result<DataSetRows>(Fail(ErrorCode::kDataLoss, "file ended"));
+        return rows();
+      },
+      {});
+  ASSERT_FALSE(cut_off);
+  engine.reset();  // A client learns of the failure before the server has cleaned up.
   for (const auto& entry : std::filesystem::directory_iterator(folder_->path() / "datasets")) {
     EXPECT_THAT(entry.path().filename().string(), testing::AnyOf("toy", "fresh"));
   }
@@ -319,6 +330,30 @@ INSTANTIATE_TEST_SUITE_P(Engines, EngineContractTest, testing::Values(false, tru
                          [](const auto& param) { return param.param ? "Remote" : "Local"; });
 
 // Damage on disk is said, never served.
+TEST(ImportStreamTest, AnImportThatEndsBeforeItIsCompleteLeavesNothing) {
+  const TemporaryFolder folder;
+  {
+    Engine engine(folder.path(), true);
+    const auto stub = v1::SimulatorService::NewStub(rpc::OpenChannel(engine.address()));
+    grpc::ClientContext context;
+    v1::ImportDatasetResponse response;
+    const auto writer = stub->ImportDataset(&context, &response);
+    v1::ImportDatasetRequest request;
+    *request.mutable_dataset() = rpc::ToProto(Spec("cut-off"));
+    const DataSetRows rows = Simulate(500, 3);
+    rpc::RowArrays arrays = rpc::ToArrays(rows, 3, 3);
+    *request.mutable_theta() = std::move(arrays.theta);
+    *request.mutable_x() = std::move(arrays.x);
+    ASSERT_TRUE(writer->Write(request));
+    writer->WritesDone();
+    const grpc::Status status = writer->Finish();
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::CANCELLED);
+    EXPECT_THAT(status.error_message(), HasSubstr("before it was complete"));
+    EXPECT_TRUE(engine->ListDataSets({})->empty());
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path() / "datasets"));
+}
+
 TEST(EngineDamageTest, ChangedFilesAreDataLoss) {
   const TemporaryFolder folder;
   Engine engine(folder.path(), false);

@@ -3,29 +3,12 @@
 #include "common/rpc/convert.h"
 #include "common/rpc/simulator_convert.h"
 #include "common/rpc/status.h"
+#include "server/trainer/services/serve.h"
 
 namespace inferon::trainer {
 namespace {
 
 constexpr std::size_t kMaxConfig = 64 * 1024;
-
-// Runs a call's body with a pass and a stop token of its own.
-template <typename Body>
-grpc::Status Serve(const char* method, grpc::ServerContext& context, CallLimit& limit,
-                   std::stop_token server, Body&& body) {
-  return rpc::Guard(method, [&] {
-    const auto pass = limit.Enter();
-    if (!pass) return rpc::ToStatus(pass.error());
-    const CallStop stop(context, server);
-    const Status status = body(stop.token());
-    if (status) return grpc::Status::OK;
-    if (status.error().code == ErrorCode::kCancelled && server.stop_requested()) {
-      return rpc::ToStatus({ErrorCode::kUnavailable, "the trainer stops",
-                            "Ask again when it is back", std::chrono::seconds(1)});
-    }
-    return rpc::ToStatus(status.error());
-  });
-}
 
 // Id of a name; empty for an empty name.
 Result<std::string> IdOf(const std::string& name, const char* collection) {
@@ -42,6 +25,14 @@ Result<PosteriorQuery> QueryOf(const std::string& model, const v1::Array& x) {
 }
 
 Status ClientGone() { return Fail(ErrorCode::kCancelled, "the client has gone"); }
+
+Status CutOff() {
+  return Fail(ErrorCode::kCancelled, "the import ended before it was complete", "Import it again");
+}
+
+bool HasRows(const v1::ImportDatasetRequest& request) {
+  return request.has_theta() && request.theta().shape_size() > 0 && request.theta().shape(0) > 0;
+}
 
 template <typename Warnings, typename Response>
 void AddWarnings(const Warnings& warnings, Response& response) {
@@ -67,21 +58,16 @@ grpc::Status SimulatorService::ImportDataset(grpc::ServerContext* context,
     const auto described = rpc::FromProto(request.dataset());
     if (!described) return tl::unexpected(described.error());
     const DataSetSpec& spec = described->spec;
-    bool first = true;
+    bool unread = true;  // The first message may carry rows too.
     const auto next = [&]() -> Result<DataSetRows> {
-      // The first message may carry rows too.
-      while (!(first && request.has_theta())) {
-        first = false;
-        if (!reader->Read(&request)) {
-          if (context->IsCancelled()) return tl::unexpected(ClientGone().error());
-          return DataSetRows{};
+      for (;;) {
+        if (!unread) {
+          if (request.complete()) return DataSetRows{};
+          if (!reader->Read(&request)) return tl::unexpected(CutOff().error());
         }
-        if (request.has_theta() && request.theta().shape_size() > 0 &&
-            request.theta().shape(0) > 0) {
-          break;
-        }
+        unread = false;
+        if (HasRows(request)) break;
       }
-      first = false;
       return rpc::RowsFromArrays(request.theta(), request.x(), spec.prior.dimension(),
                                  spec.columns);
     };

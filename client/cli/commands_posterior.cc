@@ -299,8 +299,9 @@ void AddPosteriorCommands(CLI::App& app, CommandContext& context) {
   posteriors.get_subcommand("sample")->add_flag(
       "--log-density", sample->log_density,
       "With a last column log_density (models of studies always have it)");
-  const auto map = AddQuery(posteriors, context, "map",
-                            "Most probable parameter set among many draws", 10'000, Map);
+  const auto map =
+      AddQuery(posteriors, context, "map",
+               "Most probable parameter set: a search from the best of many draws", 2'000, Map);
   CLI::App& map_command = *posteriors.get_subcommand("map");
   map_command.add_option("--as", map->as, "Also as settings to paste: lola or pynn")
       ->check(CLI::IsMember({"lola", "pynn"}))

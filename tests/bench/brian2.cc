@@ -11,6 +11,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "tests/paths.h"
 #include "worker/emulator/instance.h"
 #include "worker/emulator/lane.h"
 

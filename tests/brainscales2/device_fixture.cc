@@ -1,5 +1,7 @@
 #include "tests/brainscales2/device_fixture.h"
 
+#include "tests/paths.h"
+
 namespace inferon::worker {
 
 DeviceConfig DeviceTest::Config(std::vector<std::string> arguments) const {

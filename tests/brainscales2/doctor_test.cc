@@ -5,6 +5,7 @@
 #include <map>
 
 #include "tests/brainscales2/device_fixture.h"
+#include "tests/paths.h"
 
 namespace inferon::worker {
 namespace {

@@ -5,6 +5,7 @@
 
 #include "common/base/hash.h"
 #include "tests/brainscales2/device_fixture.h"
+#include "tests/paths.h"
 #include "worker/brainscales2/batch_plan.h"
 #include "worker/brainscales2/brainscales2.h"
 #include "worker/brainscales2/fake/fake_chip.h"

@@ -13,6 +13,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/files.h"
+#include "tests/paths.h"
 
 namespace inferon::cli {
 namespace {

@@ -10,6 +10,7 @@
 #include "common/base/files.h"
 #include "common/base/philox.h"
 #include "common/tables/table_reader.h"
+#include "tests/paths.h"
 
 namespace inferon {
 namespace {

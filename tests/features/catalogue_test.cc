@@ -7,6 +7,7 @@
 
 #include "common/base/files.h"
 #include "common/features/features.h"
+#include "tests/paths.h"
 
 namespace inferon {
 namespace {

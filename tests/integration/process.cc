@@ -9,6 +9,7 @@
 #include <stdexcept>
 
 #include "common/base/files.h"
+#include "tests/paths.h"
 
 extern char** environ;
 

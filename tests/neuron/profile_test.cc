@@ -5,6 +5,7 @@
 
 #include "common/base/files.h"
 #include "common/base/hash.h"
+#include "tests/paths.h"
 
 namespace inferon {
 namespace {

@@ -14,6 +14,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/files.h"
+#include "tests/paths.h"
 
 extern char** environ;
 

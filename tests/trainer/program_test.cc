@@ -10,6 +10,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/files.h"
+#include "tests/paths.h"
 
 namespace inferon::trainer {
 namespace {

@@ -20,6 +20,7 @@
 #include "tests/bench/estimators/cpu_time.h"
 #include "tests/bench/estimators/open_loop.h"
 #include "tests/bench/estimators/query_model.h"
+#include "tests/paths.h"
 
 extern char** environ;
 

@@ -13,6 +13,7 @@
 
 #include "common/base/files.h"
 #include "common/base/philox.h"
+#include "tests/paths.h"
 
 namespace inferon::sbibm {
 namespace {

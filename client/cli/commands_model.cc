@@ -1,4 +1,4 @@
-// inferon model list|show|train
+// inferon model list|show|train; aliases are in commands_alias.cc
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -28,7 +28,8 @@ int List(CommandContext& context) {
                {"TRAINED ON", true},
                {"LOG DENSITY", true},
                {"MADE BY"},
-               {"CREATED"}},
+               {"CREATED"},
+               {"ALIASES"}},
               {}};
   nlohmann::json list = nlohmann::json::array();
   for (const v1::Model& model : *models) {
@@ -36,7 +37,8 @@ int List(CommandContext& context) {
                           FormatCount(model.training_count()),
                           fmt::format("{:.3f}", model.heldout_log_density()),
                           model.study().empty() ? model.dataset() : model.study(),
-                          FormatTime(rpc::FromProto(model.create_time()))});
+                          FormatTime(rpc::FromProto(model.create_time())),
+                          fmt::format("{}", fmt::join(model.aliases(), ", "))});
     list.push_back(ModelJson(model));
   }
   if (models->empty()) {
@@ -79,6 +81,9 @@ int Show(CommandContext& context, const std::string& id) {
     table.rows.push_back({key, std::move(value)});
   };
   row("input", model->input());
+  if (model->aliases_size() > 0) {
+    row("aliases", fmt::format("{}", fmt::join(model->aliases(), ", ")));
+  }
   if (!model->dataset().empty()) return ShowSimulatorModel(context, *model, std::move(table));
   row("study", model->study());
   row("parameters", fmt::format("{}", fmt::join(model->parameters(), ", ")));
@@ -114,6 +119,7 @@ void AddModelCommands(CLI::App& app, CommandContext& context) {
   CLI::App& show = *models.add_subcommand("show", "One model");
   show.add_option("model", *id, "Model: its id, or its whole name")->required();
   OnSelected(show, context, [&context, id] { return Show(context, *id); });
+  AddAliasCommands(models, context);
 }
 
 }  // namespace inferon::cli

@@ -14,8 +14,10 @@ std::string ModelName(const std::string& given) {
 }
 
 nlohmann::json ModelJson(const v1::Model& model) {
+  const std::vector<std::string> aliases(model.aliases().begin(), model.aliases().end());
   if (!model.dataset().empty()) {
     return {{"name", model.name()},
+            {"aliases", aliases},
             {"input", model.input()},
             {"dataset", model.dataset()},
             {"parameters",
@@ -36,6 +38,7 @@ nlohmann::json ModelJson(const v1::Model& model) {
         {{"start_us", step.start_us()}, {"stop_us", step.stop_us()}, {"scale", step.scale()}});
   }
   return {{"name", model.name()},
+          {"aliases", aliases},
           {"input", model.input()},
           {"study", model.study()},
           {"parameters",

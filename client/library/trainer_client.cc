@@ -198,6 +198,52 @@ class GrpcTrainerClient : public TrainerClient {
     return std::move(*response->mutable_model());
   }
 
+  Result<std::vector<v1::ModelAlias>> ListModelAliases(std::stop_token stop) override {
+    const auto response = Call<v1::ListModelAliasesResponse>(
+        models_.get(), &Models::ListModelAliases, v1::ListModelAliasesRequest(), stop);
+    if (!response) return tl::unexpected(response.error());
+    return std::vector(response->aliases().begin(), response->aliases().end());
+  }
+
+  Result<v1::ModelAlias> PromoteModel(const std::string& name, const std::string& alias,
+                                      std::stop_token stop) override {
+    v1::PromoteModelRequest request;
+    request.set_name(name);
+    request.set_alias(alias);
+    auto response =
+        Call<v1::PromoteModelResponse>(models_.get(), &Models::PromoteModel, request, stop);
+    if (!response) return tl::unexpected(response.error());
+    return std::move(*response->mutable_alias());
+  }
+
+  Result<v1::ModelAlias> RollBackModel(const std::string& alias, const std::string& from,
+                                       std::stop_token stop) override {
+    v1::RollBackModelRequest request;
+    request.set_alias(alias);
+    request.set_from(from);
+    auto response =
+        Call<v1::RollBackModelResponse>(models_.get(), &Models::RollBackModel, request, stop);
+    if (!response) return tl::unexpected(response.error());
+    return std::move(*response->mutable_alias());
+  }
+
+  Result<v1::Model> LoadModel(const std::string& name, std::stop_token stop) override {
+    v1::LoadModelRequest request;
+    request.set_name(name);
+    auto response = Call<v1::LoadModelResponse>(models_.get(), &Models::LoadModel, request, stop);
+    if (!response) return tl::unexpected(response.error());
+    return std::move(*response->mutable_model());
+  }
+
+  Status DeleteModel(const std::string& name, std::stop_token stop) override {
+    v1::DeleteModelRequest request;
+    request.set_name(name);
+    const auto response =
+        Call<v1::DeleteModelResponse>(models_.get(), &Models::DeleteModel, request, stop);
+    if (!response) return tl::unexpected(response.error());
+    return {};
+  }
+
   Result<PosteriorDraws> SamplePosterior(const v1::SamplePosteriorRequest& request,
                                          std::stop_token stop, const OnDraws& progress) override {
     // The same request gives the same draws, so that a broken stream can begin again.

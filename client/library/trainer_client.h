@@ -80,6 +80,15 @@ class TrainerClient {
   // All of them, newest first.
   virtual Result<std::vector<v1::Model>> ListModels(std::stop_token stop = {}) = 0;
   virtual Result<v1::Model> GetModel(const std::string& name, std::stop_token stop = {}) = 0;
+  // Aliases by name; see the API. Promoting loads the model first.
+  virtual Result<std::vector<v1::ModelAlias>> ListModelAliases(std::stop_token stop = {}) = 0;
+  virtual Result<v1::ModelAlias> PromoteModel(const std::string& name, const std::string& alias,
+                                              std::stop_token stop = {}) = 0;
+  // `from` is the model's name that the alias points to.
+  virtual Result<v1::ModelAlias> RollBackModel(const std::string& alias, const std::string& from,
+                                               std::stop_token stop = {}) = 0;
+  virtual Result<v1::Model> LoadModel(const std::string& name, std::stop_token stop = {}) = 0;
+  virtual Status DeleteModel(const std::string& name, std::stop_token stop = {}) = 0;
 
   virtual Result<PosteriorDraws> SamplePosterior(const v1::SamplePosteriorRequest& request,
                                                  std::stop_token stop = {},

@@ -10,6 +10,7 @@
 #include "common/rpc/server.h"
 #include "inferon/v1/inference.grpc.pb.h"
 #include "server/trainer/services/convert.h"
+#include "server/trainer/services/model_service.h"
 #include "server/trainer/services/posterior_service.h"
 #include "server/trainer/services/study_service.h"
 #include "tests/trainer/study_fixture.h"
@@ -22,7 +23,7 @@ class ServedTrainer {
   explicit ServedTrainer(const std::filesystem::path& data, int most_queries = 16)
       : parts(data, QuickOptions()),
         study_service_(parts.Manager(), SystemClock(), stop.get_token()),
-        model_service_(parts.registry),
+        model_service_(parts.registry, SystemClock()),
         posterior_service_(parts.registry, parts.experiments, stop.get_token(), most_queries) {
     server_ = *rpc::StartServer({}, {&study_service_, &model_service_, &posterior_service_});
     const auto channel = rpc::OpenChannel(server_.address);

@@ -15,6 +15,8 @@ namespace {
 constexpr const char* kRecordFile = "model.json";
 constexpr const char* kWeightsFile = "weights.safetensors";
 constexpr const char* kClassifierFile = "classifier.safetensors";
+constexpr const char* kAliasesFile = "aliases.json";
+constexpr std::size_t kWarmUpDraws = 64;
 constexpr const char* kStaging = ".staging-";  // Not an id: ids begin with a letter or digit.
 
 std::string FileHash(const std::filesystem::path& path) {
@@ -29,6 +31,11 @@ Status CheckFile(const std::filesystem::path& path, const std::string& sha256,
               fmt::format("{} of model {} is not the file that model.json names",
                           path.filename().string(), record.id),
               "Restore the model's folder or train it again");
+}
+
+tl::unexpected<Error> NoModel(const std::string& id) {
+  return Fail(ErrorCode::kNotFound, fmt::format("there is no model {}", id),
+              "List the models with `inferon model list`");
 }
 
 tl::unexpected<Error> WrongKind(const ModelRecord& record) {
@@ -49,7 +56,11 @@ tl::unexpected<Error> WrongKind(const ModelRecord& record) {
 }  // namespace
 
 Registry::Registry(std::filesystem::path folder, EstimatorFactory& factory, std::size_t capacity)
-    : folder_(std::move(folder)), factory_(factory), capacity_(capacity) {
+    : folder_(std::move(folder)),
+      factory_(factory),
+      cache_(capacity, [this](const std::string& id) { return ReadModel(id); }),
+      aliases_(ReadAliases(folder_ / kAliasesFile)) {
+  if (!aliases_) spdlog::error("no alias is known: {}", aliases_.error().Text());
   std::filesystem::create_directories(folder_);
   std::vector<std::filesystem::path> unfinished;  // Left by a process that was killed.
   for (const auto& entry : std::filesystem::directory_iterator(folder_)) {
@@ -67,7 +78,7 @@ std::vector<ModelRecord> Registry::List() const {
   for (const auto& entry : std::filesystem::directory_iterator(folder_)) {
     const std::string id = entry.path().filename().string();
     if (id.starts_with('.') || !Exists(id)) continue;
-    Result<ModelRecord> record = Get(id);
+    Result<ModelRecord> record = ReadRecord(id);
     if (record) {
       records.push_back(std::move(*record));
     } else {
@@ -80,12 +91,11 @@ std::vector<ModelRecord> Registry::List() const {
   return records;
 }
 
-Result<ModelRecord> Registry::Get(const std::string& id) const {
+Result<ModelRecord> Registry::Get(const std::string& id) const { return ReadRecord(Resolve(id)); }
+
+Result<ModelRecord> Registry::ReadRecord(const std::string& id) const {
   const auto text = ReadFile(folder_ / id / kRecordFile);
-  if (!text) {
-    return Fail(ErrorCode::kNotFound, fmt::format("there is no model {}", id),
-                "List the models with `inferon model list`");
-  }
+  if (!text) return NoModel(id);
   Result<ModelRecord> record = ModelFromJson(*text);
   if (record && record->id != id) {
     return Fail(ErrorCode::kDataLoss,
@@ -95,48 +105,59 @@ Result<ModelRecord> Registry::Get(const std::string& id) const {
   return record;
 }
 
-Result<std::shared_ptr<const LoadedModel>> Registry::Load(const std::string& id) {
-  return LoadKind(id, /*simulator=*/false);
+Result<SharedModel> Registry::Load(const std::string& id) { return LoadKind(id, false); }
+
+Result<SharedModel> Registry::LoadSimulator(const std::string& id) { return LoadKind(id, true); }
+
+Result<SharedModel> Registry::WarmUp(const std::string& id) {
+  auto model = cache_.Get(Resolve(id));
+  if (!model) return model;
+  const estimators::DensityEstimator& estimator = *(*model)->estimator;
+  const std::vector<float> x(estimator.input_columns(), 0.0f);
+  const std::vector<float> theta = estimator.Sample(x, kWarmUpDraws, 0, 0, nullptr);
+  (void)estimator.LogDensity(x, {theta.data(), kWarmUpDraws, estimator.dimension()});
+  return model;
 }
 
-Result<std::shared_ptr<const LoadedModel>> Registry::LoadSimulator(const std::string& id) {
-  return LoadKind(id, /*simulator=*/true);
+std::string Registry::Resolve(const std::string& id) const {
+  if (Exists(id)) return id;
+  const std::lock_guard lock(aliases_mu_);
+  if (!aliases_) return id;
+  const auto found = aliases_->find(id);
+  return found == aliases_->end() ? id : found->second.model;
 }
 
-Result<std::shared_ptr<const LoadedModel>> Registry::LoadKind(const std::string& id,
-                                                              bool simulator) {
-  std::string wanted = id;
-  if (wanted.empty()) {
-    const std::vector<ModelRecord> all = List();
-    const auto newest = std::find_if(all.begin(), all.end(), [&](const ModelRecord& record) {
-      return record.simulator.has_value() == simulator;
-    });
-    if (newest == all.end()) {
-      return Fail(ErrorCode::kFailedPrecondition, "there is no model yet",
-                  simulator ? "Train one with 'model train'"
-                            : "Run a study first with `inferon study run`");
-    }
-    wanted = newest->id;
+Result<std::string> Registry::DefaultModel(bool simulator) const {
+  const auto promoted = Get(kDefaultAlias);
+  if (promoted && promoted->simulator.has_value() == simulator) return promoted->id;
+  for (const ModelRecord& record : List()) {
+    if (record.simulator.has_value() == simulator) return record.id;
   }
-  const std::lock_guard lock(mu_);  // Two queries never load one model twice.
-  const auto found = std::find_if(recent_.begin(), recent_.end(),
-                                  [&](const auto& model) { return model->record.id == wanted; });
-  if (found != recent_.end()) {
-    if ((*found)->record.simulator.has_value() != simulator) return WrongKind((*found)->record);
-    recent_.splice(recent_.begin(), recent_, found);
-    return recent_.front();
+  return Fail(
+      ErrorCode::kFailedPrecondition, "there is no model yet",
+      simulator ? "Train one with 'model train'" : "Run a study first with `inferon study run`");
+}
+
+Result<SharedModel> Registry::LoadKind(const std::string& id, bool simulator) {
+  const Result<std::string> wanted =
+      id.empty() ? DefaultModel(simulator) : Result<std::string>(Resolve(id));
+  if (!wanted) return tl::unexpected(wanted.error());
+  auto model = cache_.Get(*wanted);
+  if (model && (*model)->record.simulator.has_value() != simulator) {
+    return WrongKind((*model)->record);
   }
-  Result<ModelRecord> record = Get(wanted);
+  return model;
+}
+
+Result<SharedModel> Registry::ReadModel(const std::string& id) const {
+  const Result<ModelRecord> record = ReadRecord(id);
   if (!record) return tl::unexpected(record.error());
-  if (record->simulator.has_value() != simulator) return WrongKind(*record);
   auto model = ReadFromDisk(*record);
-  if (!model) return tl::unexpected(model.error());
-  recent_.push_front(*model);
-  if (recent_.size() > capacity_) recent_.pop_back();
-  return recent_.front();
+  if (!model && !Exists(id)) return NoModel(id);  // Deleted meanwhile.
+  return model;
 }
 
-Result<std::shared_ptr<const LoadedModel>> Registry::ReadFromDisk(const ModelRecord& record) {
+Result<SharedModel> Registry::ReadFromDisk(const ModelRecord& record) const {
   const std::filesystem::path weights = folder_ / record.id / kWeightsFile;
   if (Status ok = CheckFile(weights, record.weights_sha256, record); !ok) {
     return tl::unexpected(ok.error());
@@ -165,7 +186,7 @@ Result<std::shared_ptr<const LoadedModel>> Registry::ReadFromDisk(const ModelRec
   return model;
 }
 
-Status Registry::ReadClassifier(const ModelRecord& record, LoadedModel* model) {
+Status Registry::ReadClassifier(const ModelRecord& record, LoadedModel* model) const {
   const std::filesystem::path weights = folder_ / record.id / kClassifierFile;
   if (Status ok = CheckFile(weights, record.classifier.weights_sha256, record); !ok) return ok;
   auto classifier = factory_.LoadClassifier(record.classifier.architecture, weights);
@@ -194,6 +215,58 @@ void Registry::Add(ModelRecord record, const estimators::DensityEstimator& estim
                               record.id);  // What is there without model.json is no model.
   std::filesystem::rename(staging, folder_ / record.id);
   SyncPath(folder_);
+}
+
+template <typename Change>
+auto Registry::ChangeAliases(Change&& change) {
+  const std::lock_guard lock(aliases_mu_);
+  using Outcome = decltype(change(*aliases_));
+  if (!aliases_) return Outcome(tl::unexpected(aliases_.error()));
+  Aliases changed = *aliases_;
+  Outcome outcome = change(changed);
+  if (outcome) {
+    WriteAliases(folder_ / kAliasesFile, changed);
+    aliases_ = std::move(changed);
+  }
+  return outcome;
+}
+
+Result<Aliases> Registry::ListAliases() const {
+  const std::lock_guard lock(aliases_mu_);
+  return aliases_;
+}
+
+Result<Alias> Registry::PromoteModel(const std::string& id, const std::string& alias,
+                                     WallTime now) {
+  cache_.Drop(Resolve(id));  // What is promoted is what a restart would find.
+  const auto model = WarmUp(id);
+  if (!model) return tl::unexpected(model.error());
+  return ChangeAliases([&](Aliases& aliases) -> Result<Alias> {
+    // Under the lock of aliases, as a deletion's look at them is.
+    if (!Exists((*model)->record.id)) return NoModel(id);
+    return Promote(aliases, alias, (*model)->record.id, now);
+  });
+}
+
+Result<Alias> Registry::RollBackModel(const std::string& alias, const std::string& from,
+                                      WallTime now) {
+  return ChangeAliases([&](Aliases& aliases) { return RollBack(aliases, alias, from, now); });
+}
+
+Status Registry::Delete(const std::string& id) {
+  const std::filesystem::path gone = folder_ / (kStaging + id);
+  const Status deleted = ChangeAliases([&](Aliases& aliases) -> Status {
+    if (!Exists(id)) return NoModel(id);
+    if (Status ok = Forget(aliases, id); !ok) return ok;
+    std::filesystem::remove_all(gone);
+    std::filesystem::rename(folder_ / id, gone);
+    SyncPath(folder_);
+    return {};
+  });
+  if (!deleted) return deleted;
+  cache_.Drop(id);
+  std::filesystem::remove_all(gone);
+  return {};
 }
 
 }  // namespace inferon::trainer

@@ -131,27 +131,4 @@ Status StudyService::StreamReport(const v1::StreamStudyReportRequest& request,
   return {};
 }
 
-grpc::Status ModelService::ListModels(grpc::ServerContext*, const v1::ListModelsRequest* request,
-                                      v1::ListModelsResponse* response) {
-  return rpc::Guard("ListModels", [&] {
-    const auto page = TakePage(registry_.List(), request->page_size(), request->page_token());
-    if (!page) return rpc::ToStatus(page.error());
-    for (const ModelRecord& record : page->records) *response->add_models() = ToProto(record);
-    response->set_next_page_token(page->next_token);
-    return grpc::Status::OK;
-  });
-}
-
-grpc::Status ModelService::GetModel(grpc::ServerContext*, const v1::GetModelRequest* request,
-                                    v1::GetModelResponse* response) {
-  return rpc::Guard("GetModel", [&] {
-    const auto id = rpc::ParseName(request->name(), "models");
-    if (!id) return rpc::ToStatus(id.error());
-    const auto record = registry_.Get(*id);
-    if (!record) return rpc::ToStatus(record.error());
-    *response->mutable_model() = ToProto(*record);
-    return grpc::Status::OK;
-  });
-}
-
 }  // namespace inferon::trainer

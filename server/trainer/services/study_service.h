@@ -43,18 +43,4 @@ class StudyService final : public v1::StudyService::Service {
   CallLimit watches_{"watches of studies", 64};
 };
 
-// Thread-safe.
-class ModelService final : public v1::ModelService::Service {
- public:
-  explicit ModelService(Registry& registry) : registry_(registry) {}
-
-  grpc::Status ListModels(grpc::ServerContext* context, const v1::ListModelsRequest* request,
-                          v1::ListModelsResponse* response) override;
-  grpc::Status GetModel(grpc::ServerContext* context, const v1::GetModelRequest* request,
-                        v1::GetModelResponse* response) override;
-
- private:
-  Registry& registry_;
-};
-
 }  // namespace inferon::trainer

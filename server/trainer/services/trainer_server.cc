@@ -1,13 +1,16 @@
 #include "server/trainer/services/trainer_server.h"
 
 #include <grpcpp/server.h>
+#include <spdlog/spdlog.h>
 
-#include <optional>
+#include <set>
+#include <thread>
 
 #include "common/base/files.h"
 #include "common/rpc/scheduler_client.h"
 #include "common/rpc/server.h"
 #include "server/trainer/engine/local_engine.h"
+#include "server/trainer/services/model_service.h"
 #include "server/trainer/services/posterior_service.h"
 #include "server/trainer/services/scheduler_experiments.h"
 #include "server/trainer/services/simulator_service.h"
@@ -37,9 +40,10 @@ class GrpcTrainerServer : public TrainerServer {
             {options.folder, options.manager.pipeline.training_threads, options.most_trainings},
             registry_, factory, clock)),
         study_service_(studies_, clock, stop_.get_token()),
-        model_service_(registry_),
+        model_service_(registry_, clock),
         posterior_service_(registry_, *query_experiments_, stop_.get_token(), options.most_queries),
-        simulator_service_(*engine_, stop_.get_token(), options.most_queries) {}
+        simulator_service_(*engine_, stop_.get_token(), options.most_queries),
+        models_in_memory_(options.models_in_memory) {}
 
   ~GrpcTrainerServer() override {
     stop_.request_stop();
@@ -55,12 +59,27 @@ class GrpcTrainerServer : public TrainerServer {
         {&study_service_, &model_service_, &posterior_service_, &simulator_service_});
     if (!server) return tl::unexpected(server.error());
     server_ = std::move(*server);
+    warm_up_ = std::jthread([this](std::stop_token stop) { WarmUp(stop); });
     return {};
   }
 
   const std::string& address() const override { return server_.address; }
 
  private:
+  // Loads what aliases point to, so that the first queries do not wait for it.
+  void WarmUp(std::stop_token stop) {
+    const auto aliases = registry_.ListAliases();
+    if (!aliases) return;  // Logged by the registry.
+    std::set<std::string> models;
+    for (const auto& [name, alias] : *aliases) models.insert(alias.model);
+    std::size_t room = models_in_memory_;
+    for (const std::string& model : models) {
+      if (stop.stop_requested() || room-- == 0) return;
+      const auto loaded = registry_.WarmUp(model);
+      if (!loaded) spdlog::error("model {} is not loaded: {}", model, loaded.error().Text());
+    }
+  }
+
   const FileLock lock_;
   std::stop_source stop_;
   const std::unique_ptr<rpc::SchedulerClient> study_client_;
@@ -74,7 +93,9 @@ class GrpcTrainerServer : public TrainerServer {
   ModelService model_service_;
   PosteriorService posterior_service_;
   SimulatorService simulator_service_;
+  const std::size_t models_in_memory_;
   rpc::Server server_;
+  std::jthread warm_up_;  // Last: joins before what it uses goes.
 };
 
 }  // namespace

@@ -19,7 +19,7 @@ namespace inferon::trainer {
 namespace {
 
 constexpr std::uint64_t kExportValues = 1 << 20;  // Of x, in one block.
-constexpr std::uint64_t kDrawValues = 1 << 16;    // Of theta, in one block.
+constexpr std::uint64_t kDrawValues = 1 << 14;    // Of theta, in one block: some ms of work.
 constexpr std::size_t kPointBlock = 1024;         // Of a log density query.
 
 Status CheckCount(std::uint64_t count, std::uint64_t most, const char* what) {
@@ -133,8 +133,12 @@ class LocalEngine : public InferenceEngine {
     for (std::uint64_t done = 0; done < draws; done += block.size()) {
       if (stop.stop_requested()) return Stopped();
       if (done > 0) block.warnings.clear();
-      ThetaDraws drawn = DrawTheta(*model.estimator, *model.space, query.x,
-                                   std::min(most, draws - done), seed, done);
+      const auto draw = [&] {
+        const ComputeTurn turn(model.queue.get());
+        return DrawTheta(*model.estimator, *model.space, query.x, std::min(most, draws - done),
+                         seed, done);
+      };
+      ThetaDraws drawn = draw();
       block.theta = std::move(drawn.theta);
       block.log_density = std::move(drawn.log_density);
       if (Status ok = take(block); !ok) return ok;

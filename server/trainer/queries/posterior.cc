@@ -79,6 +79,7 @@ double PosteriorSampler::acceptance() const {
 }
 
 void PosteriorSampler::DrawTile() {
+  const ComputeTurn turn(model_.queue.get());
   const std::size_t d = model_.dimension();
   const std::size_t n = limits_.tile;
   const std::vector<float> theta =

@@ -14,6 +14,7 @@
 #include "common/base/result.h"
 #include "server/trainer/engine/theta_space.h"
 #include "server/trainer/estimators/estimators.h"
+#include "server/trainer/registry/compute_queue.h"
 #include "server/trainer/registry/model_record.h"
 #include "server/trainer/registry/support.h"
 
@@ -25,6 +26,7 @@ struct LoadedModel {
   std::unique_ptr<estimators::DensityEstimator> estimator;
   std::unique_ptr<estimators::Classifier> classifier;  // Of a study's model, else null.
   std::optional<ThetaSpace> space;                     // Of a data set's model.
+  std::shared_ptr<ComputeQueue> queue;                 // Of all models of a registry; null: none.
 
   Support PriorSupport() const { return {*classifier, record.classifier.threshold}; }
   std::size_t dimension() const { return record.parameters.size(); }

@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <thread>
 
 #include "common/base/files.h"
 #include "common/base/hash.h"
@@ -58,6 +59,7 @@ tl::unexpected<Error> WrongKind(const ModelRecord& record) {
 Registry::Registry(std::filesystem::path folder, EstimatorFactory& factory, std::size_t capacity)
     : folder_(std::move(folder)),
       factory_(factory),
+      queue_(std::make_shared<ComputeQueue>(std::max(1u, std::thread::hardware_concurrency()))),
       cache_(capacity, [this](const std::string& id) { return ReadModel(id); }),
       aliases_(ReadAliases(folder_ / kAliasesFile)) {
   if (!aliases_) spdlog::error("no alias is known: {}", aliases_.error().Text());
@@ -166,6 +168,7 @@ Result<SharedModel> Registry::ReadFromDisk(const ModelRecord& record) const {
   if (!estimator) return tl::unexpected(estimator.error());
   auto model = std::make_shared<LoadedModel>();
   model->record = record;
+  model->queue = queue_;
   model->estimator = MakeBatchingEstimator(std::move(*estimator));
   if (record.simulator) {
     auto space = ThetaSpace::Load(record.simulator->prior, record.simulator->maps);

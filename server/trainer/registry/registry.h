@@ -68,6 +68,7 @@ class Registry {
 
   const std::filesystem::path folder_;
   EstimatorFactory& factory_;
+  const std::shared_ptr<ComputeQueue> queue_;  // Shared with models that outlive the registry.
   ModelCache cache_;
   mutable std::mutex aliases_mu_;
   Result<Aliases> aliases_;  // Guarded by aliases_mu_; as in the file.

@@ -45,7 +45,13 @@ Result<int> FollowValue(const FollowRule& rule, int other) {
 
 Status ScaleStimulus(double scale, FieldValues& values) {
   const auto amplitude = values.find(kStimulusField);
-  if (amplitude == values.end() || scale == 1) return {};
+  if (scale == 1) return {};
+  if (amplitude == values.end()) {
+    return InvalidArgument(
+        fmt::format("the chip mapping has no fixed {} that an amplitude of {} could scale",
+                    kStimulusField, scale),
+        "Fix the field in the mapping, or give all steps the amplitude 1");
+  }
   const int value = static_cast<int>(std::lround(amplitude->second * std::abs(scale)));
   if (Status ok = CheckValue(kStimulusField, value); !ok) return ok;
   amplitude->second = value;

@@ -1,19 +1,44 @@
 #!/bin/sh
-# Starts the child inside a container image: use as launcher = ["/path/launch-child.sh"].
-# The worker's socket is the descriptor that INFERON_BSS2_FD names; apptainer hands descriptors and
-# the environment on. docker does neither: use podman with --preserve-fds instead (below).
+# Starts the child inside a container image, as the 'launcher' of a device configuration:
+#   launcher = ["/usr/share/inferon/brainscales2/launch-child.sh", "--bind", "/calibrations",
+#               "/containers/stable/latest"]
+# launch-child.sh [--bind FOLDER]... IMAGE [ARGUMENT...]
+# The child's own folder is bound in any case; bind the calibration's too. The child is the one
+# beside this script, or INFERON_BSS2_CHILD. The worker's socket is descriptor 3, which
+# INFERON_BSS2_FD names: apptainer hands descriptors and environment on, podman what it is told to;
+# docker cannot.
 set -eu
-image=${INFERON_BSS2_IMAGE:-/containers/stable/latest}
-child=${INFERON_BSS2_CHILD:-/usr/share/inferon/brainscales2/bss2_child.py}
-folder=$(dirname "$child")
 
+here=$(cd "$(dirname "$0")" && pwd)
+child=${INFERON_BSS2_CHILD:-$here/bss2_child.py}
+if [ ! -e "$child" ]; then  # In a checkout.
+  child=$(cd "$here/../../worker/brainscales2/child" && pwd)/bss2_child.py
+fi
+folders=$(dirname "$child")
+while [ "${1:-}" = --bind ]; do
+  [ $# -ge 2 ] || { echo "launch-child.sh: --bind needs a folder" >&2; exit 2; }
+  folders="$folders
+$2"
+  shift 2
+done
+[ $# -ge 1 ] || { echo "launch-child.sh: give the container image" >&2; exit 2; }
+image=$1
+shift
+
+# The positional parameters become IMAGE's command line, from its end to its beginning.
+set -- "$image" python3 -u "$child" "$@"
 if command -v apptainer >/dev/null 2>&1; then
-  exec apptainer exec --app dls --bind "$folder" "$image" python3 -u "$child" "$@"
+  while read -r folder; do set -- --bind "$folder:$folder:ro" "$@"; done <<EOF
+$folders
+EOF
+  exec apptainer exec --app dls "$@"
 fi
 if command -v podman >/dev/null 2>&1; then
-  # Descriptors 3 .. 3+N-1 are kept; the worker uses 3.
+  while read -r folder; do set -- --volume "$folder:$folder:ro" "$@"; done <<EOF
+$folders
+EOF
   exec podman run --rm --network host --preserve-fds 1 --env INFERON_BSS2_FD --env 'SLURM_*' \
-    --env 'QUIGGELDY_*' --volume "$folder:$folder:ro" "$image" python3 -u "$child" "$@"
+    --env 'QUIGGELDY_*' "$@"
 fi
 echo "launch-child.sh: neither apptainer nor podman is here" >&2
 exit 127

@@ -36,6 +36,12 @@ TEST(ChildEnvironmentTest, TheZeroMocksSwitchNeverReachesARealDevice) {
   EXPECT_EQ(std::count(mock.begin(), mock.end(), "HXCOMM_ENABLE_ZERO_MOCK=1"), 1);
 }
 
+TEST(ChildEnvironmentTest, ASimulationGetsItsPortAndNoOtherModeDoes) {
+  const std::vector<std::string> current{"FLANGE_SIMULATION_RCF_PORT=50000"};
+  EXPECT_EQ(ChildEnvironment({}, current, "simulation").front(), current.front());
+  EXPECT_EQ(ChildEnvironment({}, current, "hardware").size(), 1u);
+}
+
 TEST(ChildProcessTest, TheChildHasItsSocketAndNothingElseOpen) {
   const TemporaryFolder folder;
   const auto list = (folder.path() / "fds").string();

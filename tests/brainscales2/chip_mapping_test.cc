@@ -78,6 +78,38 @@ TEST(ChipMappingTest, StimulusScalesWithinTheDacAndItsSignChoosesTheSink) {
   EXPECT_FALSE(FixedFields(mapping, PaperProfile(), 3.5));
 }
 
+TEST(ChipMappingTest, AnAmplitudeThatNoFieldTakesIsRefused) {
+  ChipMapping mapping = BuiltInChipMapping("adex-paper").value();
+  mapping.fixed.erase("constant_current.i_offset");
+  EXPECT_TRUE(FixedFields(mapping, PaperProfile(), 1));
+  EXPECT_EQ(FixedFields(mapping, PaperProfile(), 2).error().code, ErrorCode::kInvalidArgument);
+}
+
+// Any seven fields are data: synaptic inputs, digital fields, the stimulus itself.
+TEST(ChipMappingTest, AnyOtherSevenFieldsAreData) {
+  const auto mapping = ParseChipMapping(Mapping(R"(
+[parameters]
+g_l = { field = "excitatory_input.i_bias_tau" }
+v_t = { field = "inhibitory_input.i_bias_gm" }
+delta_t = { field = "multicompartment.i_bias_nmda" }
+v_r = { field = "reset.i_bias", scale = -1.0, offset = 1022.0 }
+a = { field = "membrane_capacitance.capacitance", scale = 0.0616 }
+b = { field = "refractory_period.refractory_time", scale = 0.24, offset = 8.0 }
+g_tau_w = { field = "constant_current.i_offset" }
+v_l = { field = "leak.v_leak" }
+v_th = { field = "threshold.v_threshold" }
+)"));
+  ASSERT_TRUE(mapping) << mapping.error().Text();
+  EXPECT_EQ(SetFields(*mapping, PaperProfile()),
+            (std::vector<std::string>{
+                "excitatory_input.i_bias_tau", "inhibitory_input.i_bias_gm",
+                "multicompartment.i_bias_nmda", "reset.i_bias", "membrane_capacitance.capacitance",
+                "refractory_period.refractory_time", "constant_current.i_offset"}));
+  const std::vector<std::uint16_t> codes{1, 2, 3, 22, 1022, 100, 7};
+  EXPECT_EQ(SetValues(*mapping, PaperProfile(), codes).value(),
+            (std::vector<std::uint16_t>{1, 2, 3, 1000, 63, 32, 7}));
+}
+
 TEST(ChipMappingTest, SixBitFieldsNeedAScale) {
   EXPECT_FALSE(ParseChipMapping(
       Mapping("[parameters]\nc = { field = \"membrane_capacitance.capacitance\" }\n")));

@@ -22,6 +22,8 @@ TEST(DeviceConfigTest, TheSmallestHasDefaults) {
   EXPECT_EQ(config->canary.codes.size(), 7u);
   EXPECT_EQ(config->state_folder, "/etc/inferon/state");
   EXPECT_TRUE(config->calibration.empty());
+  EXPECT_TRUE(config->monitors.sawtooth);
+  EXPECT_EQ(config->monitors.limits.supply_v.size(), 6u);
 }
 
 TEST(DeviceConfigTest, ValuesAreRead) {
@@ -38,6 +40,10 @@ max_failures = 5
 [canary]
 interval_s = 0
 max_sigma = 6.5
+[monitors]
+sawtooth = false
+supply_mv = [1200, 2500]
+max_supply = 0.1
 )",
                                         "/etc/inferon");
   ASSERT_TRUE(config) << config.error().Text();
@@ -49,6 +55,9 @@ max_sigma = 6.5
   EXPECT_EQ(config->restart.max_failures, 5);
   EXPECT_EQ(config->canary.interval.count(), 0);
   EXPECT_EQ(config->canary.limits.max_sigma, 6.5);
+  EXPECT_FALSE(config->monitors.sawtooth);
+  EXPECT_EQ(config->monitors.limits.supply_v, (std::vector<double>{1.2, 2.5}));
+  EXPECT_EQ(config->monitors.limits.max_supply, 0.1);
 }
 
 TEST(DeviceConfigTest, MistakesAreNamed) {

@@ -3,6 +3,7 @@
 
 #include "tests/brainscales2/device_fixture.h"
 #include "worker/brainscales2/batch_plan.h"
+#include "worker/brainscales2/monitors.h"
 
 namespace inferon::worker {
 namespace {
@@ -95,6 +96,30 @@ TEST_F(SupervisionTest, PartialReadsAndSlowAnswersAreFine) {
     EXPECT_EQ(device.starts(), 1);
     EXPECT_EQ(reply->saturated, std::string(fault) == "saturate" ? 2u : 0u);
   }
+}
+
+TEST_F(SupervisionTest, ANewChildOnAnotherChipNeverWorks) {
+  Device device(Options({"--fault", "identity", "--at", "-1", "--once", Path("happened")}), kHasty,
+                SystemClock());
+  ASSERT_TRUE(device.Connect({}));
+  EXPECT_EQ(device.hello().chip, "fake-0-other");
+  device.Disconnect();
+  EXPECT_FALSE(device.child());
+  const auto reply = RunOn(device);
+  ASSERT_FALSE(reply);
+  EXPECT_NE(reply.error().message.find("'fake-0'"), std::string::npos) << reply.error().Text();
+  EXPECT_TRUE(device.bad());
+}
+
+TEST_F(SupervisionTest, ExaminingIsInsistedOnLikeABatch) {
+  Device device(Options(), kHasty, SystemClock());
+  const auto health = device.Examine(Plan(1).open, 30s, {});
+  ASSERT_TRUE(health) << health.error().Text();
+  EXPECT_EQ(health->sawtooth_breaks, 0u);
+  EXPECT_EQ(health->monitors.supply_v, MonitorLimits().supply_v);
+  SessionOptions options = Options({"--fault", "calibration"});
+  Device liar(options, kHasty, SystemClock());
+  EXPECT_FALSE(liar.Examine(Plan(1).open, 30s, {}));
 }
 
 TEST_F(SupervisionTest, ARefusalCostsNothing) {

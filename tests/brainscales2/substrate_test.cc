@@ -24,6 +24,14 @@ class SubstrateTest : public DeviceTest {
     EXPECT_TRUE(substrate) << substrate.error().Text();
     return substrate ? std::move(*substrate) : nullptr;
   }
+  // Canary references on disk.
+  static int References(const DeviceConfig& config) {
+    int references = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(config.state_folder)) {
+      references += entry.path().filename().string().starts_with("canary-") ? 1 : 0;
+    }
+    return references;
+  }
   DeviceConfig WithoutCanary(std::vector<std::string> arguments = {}) const {
     DeviceConfig config = Config(std::move(arguments));
     config.canary.interval = 0s;
@@ -93,6 +101,10 @@ TEST_F(SubstrateTest, TheCanaryMakesAReferenceThenJudges) {
     EXPECT_EQ(chip->Report().health, DeviceHealth::kGood);
     const auto first = Json::parse(chip->Run(Request(1), {})->provenance);
     EXPECT_FALSE(first["canary"].is_null());
+    clock.Advance(40s);
+    const auto later = Json::parse(chip->Run(Request(1), {})->provenance);
+    EXPECT_NEAR(later["canary"]["age_s"].get<double>() - first["canary"]["age_s"].get<double>(), 40,
+                1);
     clock.Advance(101s);
     const auto second = Json::parse(chip->Run(Request(1), {})->provenance);
     EXPECT_EQ(second["health"], "good") << second.dump(1);
@@ -122,6 +134,45 @@ TEST_F(SubstrateTest, AReadOutThatDriftsMakesTheDeviceSuspect) {
   EXPECT_EQ(chip->Report().health, DeviceHealth::kSuspect) << chip->Report().note;
 }
 
+TEST_F(SubstrateTest, ASupplyOutOfRangeMarksTheResultsOfItsOwnRun) {
+  const auto chip = Open(WithoutCanary({"--supply-share", "0.94"}));
+  const auto marked = chip->Run(Request(1), {});
+  ASSERT_TRUE(marked) << marked.error().Text();
+  EXPECT_EQ(Json::parse(marked->provenance)["drifted"], true);
+  EXPECT_EQ(chip->Report().health, DeviceHealth::kSuspect);
+  EXPECT_NE(chip->Report().note.find("supply 0"), std::string::npos) << chip->Report().note;
+}
+
+TEST_F(SubstrateTest, ABrokenReadOutIsSuspectAndMakesNoReference) {
+  const DeviceConfig broken = Config({"--sawtooth-breaks", "1"});
+  const auto chip = Open(broken);
+  const auto marked = chip->Run(Request(1), {});
+  ASSERT_TRUE(marked) << marked.error().Text();
+  const Json provenance = Json::parse(marked->provenance);
+  EXPECT_EQ(provenance["health"], "suspect");
+  EXPECT_NE(provenance["canary"]["fault"].get<std::string>().find("breaks"), std::string::npos);
+  EXPECT_EQ(References(broken), 0);
+}
+
+// A file that changed under the worker (a nightly calibration) is nobody's job's fault.
+TEST_F(SubstrateTest, AChildThatHasAnotherCalibrationMakesTheDeviceBad) {
+  const auto chip = Open(WithoutCanary({"--fault", "calibration"}));
+  const auto refused = chip->Run(Request(1), {});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kUnavailable) << "the shard may run elsewhere";
+  EXPECT_FALSE(chip->Health());
+  EXPECT_NE(chip->Report().note.find("calibration"), std::string::npos) << chip->Report().note;
+}
+
+TEST_F(SubstrateTest, ACanaryThatCanNeverRunIsRefusedAtTheStart) {
+  DeviceConfig config = Config();
+  config.canary.codes = {1, 2, 3};
+  const auto chip = OpenBrainscales2(config, {}, SystemClock());
+  ASSERT_FALSE(chip);
+  EXPECT_EQ(chip.error().code, ErrorCode::kFailedPrecondition);
+  EXPECT_NE(chip.error().message.find("3 codes"), std::string::npos) << chip.error().Text();
+}
+
 TEST_F(SubstrateTest, ABadDeviceTakesNoWork) {
   const auto chip = Open(WithoutCanary({"--fault", "crash"}));
   EXPECT_TRUE(chip->Health());
@@ -148,21 +199,24 @@ TEST_F(SubstrateTest, RecalibrationNeedsExclusiveAccessAndMakesANewReference) {
   DeviceConfig config = Config();
   config.calibration = Path("calib.pbin");
   WriteFileAtomically(config.calibration, "old");
-  config.calibrate_command = {"/bin/sh", "-c", "printf new > " + config.calibration.string()};
+  // The command has the chip to itself: no other child of this process lives meanwhile.
+  config.calibrate_command = {
+      "/bin/sh", "-c",
+      "for stat in /proc/[0-9]*/stat; do read -r pid name state parent rest "
+      "< $stat || continue; [ $parent = $PPID ] && [ $pid != $$ ] && "
+      "exit 3; done 2> /dev/null; printf new > " +
+          config.calibration.string()};
   DeviceConfig shared = config;
   shared.launcher.push_back("--shared");
   const auto refused = Recalibrate(shared, {}, SystemClock(), {});
   ASSERT_FALSE(refused);
   EXPECT_NE(refused.error().message.find("shared"), std::string::npos);
   EXPECT_EQ(ReadFile(config.calibration).value(), "old");
+  std::filesystem::remove(config.calibration);  // The first calibration makes the file.
   const auto id = Recalibrate(config, {}, SystemClock(), {});
   ASSERT_TRUE(id) << id.error().Text();
   EXPECT_EQ(*id, Sha256Hex("new"));
-  int references = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(config.state_folder)) {
-    references += entry.path().filename().string().starts_with("canary-") ? 1 : 0;
-  }
-  EXPECT_EQ(references, 1);
+  EXPECT_EQ(References(config), 1);
 }
 
 // The real child, with our recording stand-in for the vendor's package: worker and child understand
@@ -179,7 +233,6 @@ TEST_F(SubstrateTest, ThePythonChildServesTheWorker) {
                        source + "/worker/brainscales2/child/bss2_child.py"};
     config.environment = {"P*", "FLANGE_SIMULATION_RCF_PORT", "INFERON_STUB_*"};
     config.neuron = 0;  // Its spikes have the stand-in's address.
-    config.canary.interval = 0s;
     auto chip = OpenBrainscales2(
         config,
         {"PATH=/usr/bin:/bin", "PYTHONPATH=" + source + "/tests/brainscales2/child/stub",
@@ -197,7 +250,9 @@ TEST_F(SubstrateTest, ThePythonChildServesTheWorker) {
     EXPECT_NEAR(batch->trace[100], 303, 3);
     request.sets.codes[3] = 1023;
     EXPECT_EQ((*chip)->Run(request, {}).error().code, ErrorCode::kInvalidArgument);
-    EXPECT_EQ(Json::parse(batch->provenance)["versions"]["numpy"].is_string(), true);
+    const Json provenance = Json::parse(batch->provenance);
+    EXPECT_TRUE(provenance["versions"]["numpy"].is_string());
+    EXPECT_EQ(provenance["health"], "good") << "sawtooth and canary went well";
   }
 }
 
@@ -233,6 +288,70 @@ TEST_F(SubstrateTest, AReplayServesRecordings) {
   EXPECT_EQ(served->spike_time_us, original->spike_time_us);
   request.sets.codes[0] += 1;
   EXPECT_EQ(replay->Run(request, {}).error().code, ErrorCode::kNotFound);
+}
+
+// What a chip's self-test has recorded, the stand-in's here, is served as a device too. Recordings
+// of chips go into tests/brainscales2/recordings, a folder each.
+TEST_F(SubstrateTest, ARecordedSelfTestIsADevice) {
+  if (std::system("/usr/bin/python3 -c 'import numpy' 2>/dev/null") != 0) {
+    GTEST_SKIP() << "python3 with numpy is not installed (Debian: python3-numpy)";
+  }
+  const std::filesystem::path source = INFERON_SOURCE_DIR;
+  const std::string command = "INFERON_STUB_FREE_SPIKES=1 PYTHONPATH=" +
+                              (source / "tests/brainscales2/child/stub").string() +
+                              " /usr/bin/python3 -B " +
+                              (source / "worker/brainscales2/child/bss2_child.py").string() +
+                              " --self-test --record " + Path("recorded") + " > /dev/null 2>&1";
+  ASSERT_EQ(std::system(command.c_str()), 0);
+  std::vector<std::filesystem::path> recordings{Path("recorded")};
+  if (const auto contributed = source / "tests/brainscales2/recordings";
+      std::filesystem::exists(contributed)) {
+    for (const auto& entry : std::filesystem::directory_iterator(contributed)) {
+      if (entry.is_directory()) recordings.push_back(entry.path());
+    }
+  }
+  // The self-test's two fields as the two free parameters of a small profile.
+  WriteFileAtomically(Path("self-test.toml"), R"(schema_version = 1
+name = "self-test"
+[parameters]
+g_l = { field = "leak.v_leak" }
+v_th = { field = "threshold.v_threshold" }
+v_l = { field = "leak.i_bias" }
+v_r = { field = "reset.v_reset" }
+[clocks]
+fast = 3
+slow = 3
+)");
+  for (const auto& recording : recordings) {
+    DeviceConfig config = WithoutCanary({"--replay", recording.string()});
+    config.mapping = Path("self-test.toml");
+    const auto replay = Open(config);
+    ASSERT_TRUE(replay);
+    EXPECT_EQ(replay->Describe().mode, "fake");
+    const RunRequest request{.profile = BuiltInProfile("lif2").value(),
+                             .protocol = {.steps = {}, .duration_us = 1400, .grid_step_us = 1},
+                             .device = {.chip = replay->Describe().chip, .neuron = 3},
+                             .trials = 5,
+                             .count = 5,
+                             .sets = {2, {900, 400}}};
+    const auto served = replay->Run(request, {});
+    ASSERT_TRUE(served) << recording << ": " << served.error().Text();
+    for (const std::uint32_t spikes : served->spike_count) EXPECT_GT(spikes, 0u);
+  }
+}
+
+TEST_F(SubstrateTest, ADamagedRecordingIsRefused) {
+  const RunRequest recorded = Request(1);
+  const BatchPlan plan =
+      PlanBatches(WithoutCanary(), BuiltInChipMapping("adex-paper").value(), "", recorded).value();
+  std::filesystem::create_directory(Path("recording"));
+  WriteFileAtomically(Path("recording/001-run_batch.request"), EncodeBatch(plan.batches[0]));
+  WriteFileAtomically(
+      Path("recording/001-run_batch.reply"),
+      EncodeBatchReply({.experiments = 1, .sample_count = {9}, .spike_count = {4'000'000}}));
+  Hello hello;
+  EXPECT_EQ(MakeReplayChip(Path("recording"), hello).error().code, ErrorCode::kDataLoss);
+  EXPECT_EQ(MakeReplayChip(Path("nowhere"), hello).error().code, ErrorCode::kNotFound);
 }
 
 }  // namespace

@@ -4,54 +4,17 @@
 #include <spdlog/spdlog.h>
 
 #include <mutex>
-#include <nlohmann/json.hpp>
 
-#include "common/base/files.h"
-#include "common/base/hash.h"
 #include "worker/brainscales2/batch_plan.h"
 #include "worker/brainscales2/canary_run.h"
 #include "worker/brainscales2/device.h"
+#include "worker/brainscales2/monitors.h"
+#include "worker/brainscales2/parts.h"
 #include "worker/brainscales2/provenance.h"
 #include "worker/brainscales2/recording.h"
 
 namespace inferon::worker {
 namespace {
-
-struct Parts {
-  ChipMapping mapping;
-  std::string calibration_id;
-  FileLock lock;
-};
-
-// What must be there before a child is started.
-Result<Parts> GatherParts(const DeviceConfig& config) {
-  Result<ChipMapping> mapping = FindChipMapping(config.mapping);
-  if (!mapping) return tl::unexpected(mapping.error());
-  std::string id;
-  if (!config.calibration.empty()) {
-    const Result<std::string> bytes = ReadFile(config.calibration);
-    if (!bytes) return tl::unexpected(bytes.error());
-    id = Sha256Hex(*bytes);
-  }
-  std::filesystem::create_directories(config.state_folder);
-  Result<FileLock> lock = FileLock::Acquire(config.state_folder / "device.lock");
-  if (!lock) {
-    return Fail(
-        ErrorCode::kFailedPrecondition,
-        fmt::format("another worker drives this device (lock in {})", config.state_folder.string()),
-        "Stop it first: one worker drives one chip");
-  }
-  return Parts{std::move(*mapping), std::move(id), std::move(*lock)};
-}
-
-SessionOptions SessionOf(const DeviceConfig& config, const std::vector<std::string>& environment) {
-  return {
-      .launch = {config.launcher, ChildEnvironment(config.environment, environment, config.mode)},
-      .mode = config.mode,
-      .chip = config.chip,
-      .start_time = config.start_time,
-      .grace = config.grace};
-}
 
 // Lock order: `device_` and what belongs to it are the runner's thread's; `mu_` guards what the
 // heartbeat looks at.
@@ -65,7 +28,17 @@ class Brainscales2 : public Substrate {
         device_(SessionOf(config_, environment), config_.restart, clock),
         canary_(config_, parts_.mapping, parts_.calibration_id) {}
 
-  Status Connect() { return device_.Connect({}); }
+  Status Connect() {
+    if (Status connected = device_.Connect({}); !connected) return connected;
+    // A canary that can never run must not fail the jobs that wait for it.
+    if (config_.canary.interval.count() == 0) return {};
+    const Result<OpenRequest> canary = canary_.Setting(device_.hello().chip);
+    if (canary) return {};
+    return Fail(ErrorCode::kFailedPrecondition,
+                "the canary cannot run here: " + canary.error().message,
+                "Give 'profile' and 'codes' in [canary] that fit the chip mapping, or interval_s = "
+                "0 for none");
+  }
 
   SubstrateDescription Describe() const override {
     return {.substrate = "brainscales2",
@@ -86,6 +59,12 @@ class Brainscales2 : public Substrate {
     if (!plan) return tl::unexpected(plan.error());
     Result<ObservationBatch> batch = WithCanary(request, *plan, stop);
     if (device_.bad()) Publish(DeviceHealth::kBad, "the child failed too often in a row");
+    if (!batch && batch.error().code == ErrorCode::kFailedPrecondition) {
+      // Not the job's fault, and nothing that trying again here can mend: somebody has to put this
+      // host right. The job goes elsewhere or waits, instead of failing shard by shard.
+      Publish(DeviceHealth::kBad, batch.error().message);
+      return Fail(ErrorCode::kUnavailable, batch.error().message, batch.error().advice);
+    }
     return batch;
   }
 
@@ -122,6 +101,10 @@ class Brainscales2 : public Substrate {
         device_.Prefetch(plan.open, plan.batches[i + 1]);
       }
       totals.Add(*reply);
+      if (const std::string fault = JudgeSupplies(reply->monitors, config_.monitors.limits);
+          !fault.empty()) {
+        Publish(DeviceHealth::kSuspect, fault);
+      }
       AppendOnGrid(*reply, request.protocol, batch);
     }
     batch.provenance = MakeProvenance({.request = request,
@@ -146,7 +129,13 @@ class Brainscales2 : public Substrate {
                      clock_.Now() - *canary_at_ >= config_.canary.interval;
     if (config_.canary.interval.count() == 0 || !due) return {};
     const auto verdict = canary_.Run(device_, stop);
-    if (!verdict) return tl::unexpected(verdict.error());
+    if (!verdict) {
+      // Whatever it is, it is not the job's fault.
+      Error error = verdict.error();
+      if (error.code == ErrorCode::kInvalidArgument) error.code = ErrorCode::kFailedPrecondition;
+      error.message = "the canary cannot run: " + error.message;
+      return tl::unexpected(std::move(error));
+    }
     verdict_ = *verdict;
     canary_at_ = clock_.Now();
     canary_starts_ = device_.starts();
@@ -178,33 +167,6 @@ class Brainscales2 : public Substrate {
   HealthReport report_;  // Guarded by mu_.
 };
 
-Result<std::string> RunCalibration(const DeviceConfig& config,
-                                   const std::vector<std::string>& environment, Clock& clock,
-                                   std::stop_token stop) {
-  if (config.calibration.empty() || config.calibrate_command.empty()) {
-    return Fail(ErrorCode::kFailedPrecondition,
-                "the device configuration has no 'calibration' or no 'calibrate_command'",
-                "Name the file and the command of your lab that writes it");
-  }
-  Launch launch{config.calibrate_command,
-                ChildEnvironment(config.environment, environment, config.mode)};
-  const auto child = ChildProcess::Start(launch, clock);
-  if (!child) return tl::unexpected(child.error());
-  while ((*child)->Running()) {
-    if (clock.SleepFor(std::chrono::milliseconds(100), stop)) continue;
-    (*child)->Stop(config.grace);
-    return Fail(ErrorCode::kCancelled, "the calibration was interrupted");
-  }
-  const std::string ending = (*child)->Stop(std::chrono::nanoseconds(0));
-  if (ending != "exit code 0") {
-    return Fail(ErrorCode::kUnavailable, "the calibration command ended with " + ending,
-                "Look at its messages above");
-  }
-  const Result<std::string> bytes = ReadFile(config.calibration);
-  if (!bytes) return tl::unexpected(bytes.error());
-  return Sha256Hex(*bytes);
-}
-
 }  // namespace
 
 Result<std::unique_ptr<Substrate>> OpenBrainscales2(const DeviceConfig& config,
@@ -218,46 +180,6 @@ Result<std::unique_ptr<Substrate>> OpenBrainscales2(const DeviceConfig& config,
     return tl::unexpected(connected.error());
   }
   return std::unique_ptr<Substrate>(std::move(substrate));
-}
-
-Result<std::string> Recalibrate(const DeviceConfig& config, std::vector<std::string> environment,
-                                Clock& clock, std::stop_token stop) {
-  const Result<Parts> parts = GatherParts(config);  // Its lock keeps workers away.
-  if (!parts) return tl::unexpected(parts.error());
-  const Result<Profile> profile = BuiltInProfile("adex-paper");
-  if (!profile) return tl::unexpected(profile.error());
-  Device device(SessionOf(config, environment), config.restart, clock);
-  if (Status connected = device.Connect(stop); !connected) {
-    return tl::unexpected(connected.error());
-  }
-  if (device.hello().shared) {
-    return Fail(ErrorCode::kFailedPrecondition, "the chip is shared: other users may have it",
-                "Stop quiggeldy, or allocate the FPGA for you alone");
-  }
-  const Result<std::string> id = RunCalibration(config, environment, clock, stop);
-  if (!id) return tl::unexpected(id.error());
-  const Result<FieldValues> fixed = FixedFields(parts->mapping, *profile, 1);
-  if (!fixed) return tl::unexpected(fixed.error());
-  const OpenRequest open{.neuron = config.neuron,
-                         .calibration = config.calibration.string(),
-                         .calibration_id = *id,
-                         .fixed = *fixed,
-                         .readout_source = parts->mapping.readout_source,
-                         .fast_clock_scale = parts->mapping.fast_clock_scale,
-                         .slow_clock_scale = parts->mapping.slow_clock_scale,
-                         .settle_us = config.settle_us,
-                         .first_settle_us = config.first_settle_us,
-                         .trial_pause_us = config.trial_pause_us};
-  const auto frame = device.Ask(open, EncodeCalibrate(config.calibration.string(), *id, true),
-                                config.margin, stop);
-  if (!frame) return tl::unexpected(frame.error());
-  const auto taken = DecodeCalibrationId(*frame, "calibrated");
-  if (!taken) return tl::unexpected(taken.error());
-  CanaryRunner canary(config, parts->mapping, *id);
-  if (Status made = canary.MakeNewReference(device, stop); !made) {
-    return tl::unexpected(made.error());
-  }
-  return *taken;
 }
 
 }  // namespace inferon::worker

@@ -75,8 +75,10 @@ CanaryVerdict Judge(const CanaryReference& reference, const std::vector<Features
 }
 
 std::string CanaryVerdict::Text() const {
-  return fmt::format("canary {}: {:.1f} sigma{}, {:+.1f} K", drifted ? "drifted" : "in control",
-                     worst_sigma, worst.empty() ? "" : " in " + worst, kelvin);
+  if (reference) return "canary: its reference was made now";
+  return fmt::format("canary {}: {:.1f} sigma{}, {:+.1f} K{}", drifted ? "drifted" : "in control",
+                     worst_sigma, worst.empty() ? "" : " in " + worst, kelvin,
+                     fault.empty() ? "" : "; " + fault);
 }
 
 std::string EncodeReference(const CanaryReference& reference) {

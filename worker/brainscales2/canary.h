@@ -40,9 +40,11 @@ CanaryReference MakeReference(std::string key, const std::vector<Features>& repe
 
 struct CanaryVerdict {
   bool drifted = false;
+  bool reference = false;    // This run has made the reference.
   double worst_sigma = 0;    // Of the means, in standard errors.
   std::string worst;         // Feature.
   double kelvin = 0;         // Change of the temperature; 0 where it is not known.
+  std::string fault;         // Of monitors or read-out; empty: none. One means drifted.
   std::string Text() const;  // One sentence without a full stop.
 };
 CanaryVerdict Judge(const CanaryReference& reference, const std::vector<Features>& repeats,

@@ -7,7 +7,7 @@
 
 #include "common/base/files.h"
 #include "common/base/hash.h"
-#include "worker/brainscales2/batch_plan.h"
+#include "worker/brainscales2/monitors.h"
 #include "worker/brainscales2/recording.h"
 
 namespace inferon::worker {
@@ -28,59 +28,95 @@ Result<Profile> ProfileOf(const CanarySettings& canary) {
 }  // namespace
 
 Result<CanaryVerdict> CanaryRunner::Run(Device& device, std::stop_token stop) {
+  Result<std::string> fault = Examine(device, stop);
+  if (!fault) return tl::unexpected(fault.error());
   const Result<Profile> profile = ProfileOf(config_.canary);
   if (!profile) return tl::unexpected(profile.error());
   const auto path = PathOf(Key(device.hello().chip, profile->sha256));
   if (!std::filesystem::exists(path)) {
+    if (!fault->empty()) return CanaryVerdict{.drifted = true, .fault = *fault};
     if (Status made = MakeNewReference(device, stop); !made) return tl::unexpected(made.error());
-    return CanaryVerdict{};
+    return CanaryVerdict{.reference = true};
   }
   const Result<std::string> text = ReadFile(path);
   if (!text) return tl::unexpected(text.error());
   const Result<CanaryReference> reference = DecodeReference(*text);
-  if (!reference) return tl::unexpected(reference.error());
+  if (!reference) {
+    Error error = reference.error();
+    error.message += " (" + path.string() + ")";
+    return tl::unexpected(std::move(error));
+  }
   const auto measured = Measure(device, config_.canary.repeats, stop);
   if (!measured) return tl::unexpected(measured.error());
-  return Judge(*reference, measured->features, measured->temperature_c, config_.canary.limits);
+  CanaryVerdict verdict = Judge(*reference, measured->features, measured->monitors.temperature_c,
+                                config_.canary.limits);
+  if (fault->empty()) *fault = JudgeSupplies(measured->monitors, config_.monitors.limits);
+  verdict.drifted = verdict.drifted || !fault->empty();
+  verdict.fault = std::move(*fault);
+  return verdict;
 }
 
 Status CanaryRunner::MakeNewReference(Device& device, std::stop_token stop) {
   const auto measured = Measure(device, config_.canary.reference_repeats, stop);
   if (!measured) return tl::unexpected(measured.error());
   const CanaryReference reference =
-      MakeReference(measured->key, measured->features, measured->temperature_c);
+      MakeReference(measured->key, measured->features, measured->monitors.temperature_c);
   WriteFileAtomically(PathOf(measured->key), EncodeReference(reference));
   return {};
 }
 
-Result<CanaryRunner::Measured> CanaryRunner::Measure(Device& device, std::uint32_t repeats,
-                                                     std::stop_token stop) {
-  const Result<Profile> profile = ProfileOf(config_.canary);
+Result<OpenRequest> CanaryRunner::Setting(const std::string& chip) const {
+  auto planned = Plan(chip, 1);
+  if (!planned) return tl::unexpected(planned.error());
+  return std::move(planned->plan.open);
+}
+
+Result<CanaryRunner::Planned> CanaryRunner::Plan(const std::string& chip,
+                                                 std::uint32_t repeats) const {
+  Result<Profile> profile = ProfileOf(config_.canary);
   if (!profile) return tl::unexpected(profile.error());
   RunRequest request{.profile = *profile,
                      .protocol = profile->protocol,
-                     .device = {.chip = device.hello().chip, .neuron = config_.neuron},
-                     .seed = ++runs_,
+                     .device = {.chip = chip, .neuron = config_.neuron},
+                     .seed = runs_,
                      .count = repeats};
   request.sets.dimension = profile->dimension();
   for (std::uint32_t i = 0; i < repeats; ++i) {
     request.sets.codes.insert(request.sets.codes.end(), config_.canary.codes.begin(),
                               config_.canary.codes.end());
   }
-  const auto plan = PlanBatches(config_, mapping_, calibration_id_, request);
+  auto plan = PlanBatches(config_, mapping_, calibration_id_, request);
   if (!plan) return tl::unexpected(plan.error());
-  Measured measured{.key = Key(device.hello().chip, profile->sha256)};
+  return Planned{std::move(*profile), std::move(*plan)};
+}
+
+Result<std::string> CanaryRunner::Examine(Device& device, std::stop_token stop) {
+  if (!config_.monitors.sawtooth) return std::string();
+  const auto open = Setting(device.hello().chip);
+  if (!open) return tl::unexpected(open.error());
+  const auto health = device.Examine(*open, config_.margin + config_.queue_time, stop);
+  if (!health) return tl::unexpected(health.error());
+  return JudgeHealth(*health, config_.monitors.limits);
+}
+
+Result<CanaryRunner::Measured> CanaryRunner::Measure(Device& device, std::uint32_t repeats,
+                                                     std::stop_token stop) {
+  ++runs_;
+  const auto planned = Plan(device.hello().chip, repeats);
+  if (!planned) return tl::unexpected(planned.error());
+  const auto& [profile, plan] = *planned;
+  Measured measured{.key = Key(device.hello().chip, profile.sha256)};
   ObservationBatch batch;
-  for (std::size_t i = 0; i < plan->batches.size(); ++i) {
-    const auto time = std::chrono::microseconds(static_cast<std::int64_t>(plan->hardware_us[i])) +
+  for (std::size_t i = 0; i < plan.batches.size(); ++i) {
+    const auto time = std::chrono::microseconds(static_cast<std::int64_t>(plan.hardware_us[i])) +
                       config_.margin + config_.queue_time;
-    const auto reply = device.Await(plan->open, plan->batches[i], time, stop);
+    const auto reply = device.Await(plan.open, plan.batches[i], time, stop);
     if (!reply) return tl::unexpected(reply.error());
-    AppendOnGrid(*reply, request.protocol, batch);
-    if (reply->monitors.temperature_c) measured.temperature_c = reply->monitors.temperature_c;
+    AppendOnGrid(*reply, profile.protocol, batch);
+    if (reply->monitors.temperature_c) measured.monitors = reply->monitors;
   }
   for (std::size_t i = 0; i < batch.size(); ++i) {
-    measured.features.push_back(ExtractFeatures(Extract(batch, i), request.protocol));
+    measured.features.push_back(ExtractFeatures(Extract(batch, i), profile.protocol));
   }
   return measured;
 }

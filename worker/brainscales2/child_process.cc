@@ -97,6 +97,10 @@ std::vector<std::string> ChildEnvironment(std::span<const std::string> allowed,
     const std::string_view name = std::string_view(entry).substr(0, entry.find('='));
     if (name == kZeroMockVariable || name == kDescriptorVariable) continue;
     const auto lets_through = [&](const std::string& pattern) { return Matches(pattern, name); };
+    if (mode == "simulation" && name == kSimulationVariable) {
+      environment.push_back(entry);
+      continue;
+    }
     if (std::any_of(allowed.begin(), allowed.end(), lets_through)) environment.push_back(entry);
   }
   if (mode == "zeromock") environment.push_back(std::string(kZeroMockVariable) + "=1");

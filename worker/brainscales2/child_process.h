@@ -18,6 +18,7 @@ namespace inferon::worker {
 
 inline constexpr std::string_view kDescriptorVariable = "INFERON_BSS2_FD";
 inline constexpr std::string_view kZeroMockVariable = "HXCOMM_ENABLE_ZERO_MOCK";
+inline constexpr std::string_view kSimulationVariable = "FLANGE_SIMULATION_RCF_PORT";
 
 struct Launch {
   std::vector<std::string> argv;         // argv[0] is looked for on the worker's PATH.
@@ -30,7 +31,7 @@ Result<std::string> FindExecutable(const std::string& program);
 
 // What of `current` ("NAME=value") the allow-list lets through: names, or beginnings of names with
 // a '*' at the end. The zero mock's switch wins over every real connection, so it never passes; it
-// is set where the mode is "zeromock".
+// is set where the mode is "zeromock". The simulation's port passes where the mode is "simulation".
 std::vector<std::string> ChildEnvironment(std::span<const std::string> allowed,
                                           std::span<const std::string> current,
                                           std::string_view mode);

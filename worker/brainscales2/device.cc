@@ -33,6 +33,7 @@ Status Device::StartOnce() {
   if (!session) return tl::unexpected(session.error());
   session_ = std::move(*session);
   hello_ = session_->hello();
+  options_.chip = hello_.chip;
   spdlog::info("child {} drives {} in mode {}, bitfile '{}'", session_->pid(), hello_.chip,
                hello_.mode, hello_.bitfile);
   return {};
@@ -49,6 +50,12 @@ Status Device::Connect(std::stop_token stop) {
     if (Status again = Recover(started.error(), stop); !again) return again;
   }
   return {};
+}
+
+void Device::Disconnect() {
+  session_.reset();
+  opened_.clear();
+  in_flight_.clear();
 }
 
 Status Device::Prepare(const OpenRequest& open) {
@@ -106,11 +113,11 @@ Result<BatchReply> Device::Attempt(const OpenRequest& open, const BatchRequest& 
   return reply;
 }
 
-Result<BatchReply> Device::Await(const OpenRequest& open, const BatchRequest& batch,
-                                 std::chrono::nanoseconds time, std::stop_token stop) {
+template <typename T, typename AttemptFunction>
+Result<T> Device::Insist(const std::stop_token& stop, AttemptFunction&& attempt) {
   for (;;) {
     if (Status connected = Connect(stop); !connected) return tl::unexpected(connected.error());
-    Result<BatchReply> reply = Attempt(open, batch, time, stop);
+    Result<T> reply = attempt();
     if (reply) {
       policy_.Succeeded();
       return reply;
@@ -118,6 +125,20 @@ Result<BatchReply> Device::Await(const OpenRequest& open, const BatchRequest& ba
     if (IsRefusal(reply.error())) return reply;
     if (Status again = Recover(reply.error(), stop); !again) return tl::unexpected(again.error());
   }
+}
+
+Result<BatchReply> Device::Await(const OpenRequest& open, const BatchRequest& batch,
+                                 std::chrono::nanoseconds time, std::stop_token stop) {
+  return Insist<BatchReply>(stop, [&] { return Attempt(open, batch, time, stop); });
+}
+
+Result<HealthReply> Device::Examine(const OpenRequest& open, std::chrono::nanoseconds time,
+                                    std::stop_token stop) {
+  return Insist<HealthReply>(stop, [&]() -> Result<HealthReply> {
+    const auto frame = Ask(open, EncodeHealth(), time, stop);
+    if (!frame) return tl::unexpected(frame.error());
+    return DecodeHealth(*frame);
+  });
 }
 
 Result<WireFrame> Device::Ask(const OpenRequest& open, const std::string& request,
@@ -134,9 +155,7 @@ bool Device::IsRefusal(const Error& error) const {
 }
 
 Status Device::Recover(const Error& error, const std::stop_token& stop) {
-  session_.reset();
-  opened_.clear();
-  in_flight_.clear();
+  Disconnect();
   if (stop.stop_requested()) return Fail(ErrorCode::kCancelled, "stopped");
   policy_.Failed();
   spdlog::error("the device failed ({} in a row): {}", policy_.failures(), error.Text());

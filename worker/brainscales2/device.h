@@ -20,8 +20,11 @@ class Device {
  public:
   Device(SessionOptions session, const RestartLimits& limits, Clock& clock);
 
-  // Starts the child if none runs; kUnavailable once the device is bad.
+  // Starts the child if none runs; kUnavailable once the device is bad. The first hello settles
+  // which chip this is: a later child that is connected to another one is a failure.
   Status Connect(std::stop_token stop);
+  // Ends the child, so that another program can have the chip.
+  void Disconnect();
   // Of the last child that has said hello.
   const Hello& hello() const { return hello_; }
 
@@ -33,7 +36,10 @@ class Device {
   // child is returned at once. `time` is the deadline of one try.
   Result<BatchReply> Await(const OpenRequest& open, const BatchRequest& batch,
                            std::chrono::nanoseconds time, std::stop_token stop);
-  // One other request to an opened child; a failure costs the child.
+  // Monitors and the read-out's self-test, with the retries of a batch.
+  Result<HealthReply> Examine(const OpenRequest& open, std::chrono::nanoseconds time,
+                              std::stop_token stop);
+  // One other request to an opened child, without retries; a failure costs the child.
   Result<WireFrame> Ask(const OpenRequest& open, const std::string& request,
                         std::chrono::nanoseconds time, std::stop_token stop);
 
@@ -48,11 +54,14 @@ class Device {
   Status Prepare(const OpenRequest& open);
   Result<BatchReply> Attempt(const OpenRequest& open, const BatchRequest& batch,
                              std::chrono::nanoseconds time, const std::stop_token& stop);
+  // Attempts until one succeeds, a healthy child refuses or there is no further try.
+  template <typename T, typename AttemptFunction>
+  Result<T> Insist(const std::stop_token& stop, AttemptFunction&& attempt);
   // Counts a failure and drops the child; then waits. An error where there is no further try.
   Status Recover(const Error& error, const std::stop_token& stop);
   bool IsRefusal(const Error& error) const;
 
-  const SessionOptions options_;
+  SessionOptions options_;  // Constant but for the chip, which the first hello settles.
   RestartPolicy policy_;
   Clock& clock_;
   std::unique_ptr<Session> session_;

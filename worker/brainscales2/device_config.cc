@@ -63,6 +63,20 @@ void ReadCanary(TomlTable root, DeviceConfig& config) {
   table.RefuseUnknown();
 }
 
+void ReadMonitors(TomlTable root, DeviceConfig& config) {
+  TomlTable table = root.Table("monitors");
+  MonitorSettings& monitors = config.monitors;
+  monitors.sawtooth = table.Flag("sawtooth", monitors.sawtooth);
+  if (table.Has("supply_mv")) {
+    monitors.limits.supply_v.clear();
+    for (const std::int64_t millivolts : table.Integers("supply_mv", 1, 20'000, {})) {
+      monitors.limits.supply_v.push_back(1e-3 * static_cast<double>(millivolts));
+    }
+  }
+  monitors.limits.max_supply = table.Number("max_supply", 0.001, 1, monitors.limits.max_supply);
+  table.RefuseUnknown();
+}
+
 }  // namespace
 
 Result<DeviceConfig> ParseDeviceConfig(std::string_view toml, const std::filesystem::path& folder) {
@@ -93,6 +107,7 @@ Result<DeviceConfig> ParseDeviceConfig(std::string_view toml, const std::filesys
   ReadTiming(root, config);
   ReadDeadlines(root, config);
   ReadCanary(root, config);
+  ReadMonitors(root, config);
   root.RefuseUnknown();
   if (Status ok = document->Check(); !ok) return tl::unexpected(ok.error());
   return config;

@@ -10,6 +10,7 @@
 
 #include "common/base/result.h"
 #include "worker/brainscales2/canary.h"
+#include "worker/brainscales2/monitors.h"
 #include "worker/brainscales2/restart_policy.h"
 
 namespace inferon::worker {
@@ -21,6 +22,11 @@ struct CanarySettings {
   std::uint32_t reference_repeats = 20;  // Of the first one, which becomes the reference.
   std::chrono::seconds interval{600};    // 0: no canary.
   CanaryLimits limits;
+};
+
+struct MonitorSettings {
+  bool sawtooth = true;  // A health job also tests the way from the MADC to the host.
+  MonitorLimits limits;
 };
 
 struct DeviceConfig {
@@ -45,6 +51,7 @@ struct DeviceConfig {
   std::chrono::milliseconds grace{5'000};    // Between SIGTERM and SIGKILL.
   RestartLimits restart;
   CanarySettings canary;
+  MonitorSettings monitors;
 };
 
 // Relative paths are relative to `folder`. Refuses unknown keys and values out of range.

@@ -9,15 +9,17 @@
 #include "common/base/files.h"
 #include "common/base/hash.h"
 #include "common/chip/chip_mapping.h"
-#include "worker/brainscales2/brainscales2.h"
+#include "worker/brainscales2/canary_run.h"
 #include "worker/brainscales2/child_process.h"
 #include "worker/brainscales2/device_config.h"
-#include "worker/brainscales2/session.h"
+#include "worker/brainscales2/doctor_chip.h"
+#include "worker/brainscales2/messages.h"
 
 namespace inferon::worker {
 namespace {
 
 constexpr std::chrono::seconds kCheckTime{120};  // A container's first start is slow.
+constexpr std::chrono::seconds kEndTime{2};
 
 class Doctor {
  public:
@@ -27,14 +29,15 @@ class Doctor {
   bool Run() {
     CheckConfiguration();
     if (!config_) {
-      for (const char* name : {"launcher", "child's files", "chip mapping", "calibration",
-                               "permissions", "connection", "libraries", "chip"}) {
+      for (const char* name : {"launcher", "image, script", "environment", "chip mapping",
+                               "calibration", "permissions", "connection", "libraries", "chip"}) {
         Show({name, CheckState::kSkipped, "needs the configuration", ""});
       }
       return false;
     }
     CheckLauncher();
     CheckFiles();
+    CheckEnvironment();
     CheckMapping();
     CheckCalibration();
     CheckPermissions();
@@ -62,7 +65,9 @@ class Doctor {
         error.message =
             fmt::format("there is no device configuration {}", options_.config.string());
         error.advice =
-            "Copy deploy/brainscales2/device.toml, adapt it and name it with --device-config";
+            "Copy device.toml of share/inferon/brainscales2 (in a checkout deploy/brainscales2), "
+            "adapt "
+            "it and name it with --device-config";
       }
       return Missing("configuration", error);
     }
@@ -71,24 +76,41 @@ class Doctor {
                                     config_->mode, config_->neuron));
   }
 
-  // Files that the launcher names with a path: images, scripts.
+  // Files that the launcher names with a path: images, scripts, what is bound into a container.
   void CheckFiles() {
     int found = 0;
     for (std::size_t i = 1; i < config_->launcher.size(); ++i) {
       const std::string& word = config_->launcher[i];
       if (word.empty() || word[0] != '/') continue;
-      if (!std::filesystem::exists(word)) {
-        const bool image = word.ends_with(".sif") || word.ends_with(".img");
-        return Missing("child's files",
+      const std::string path = word.substr(0, word.find_first_of(":,"));
+      if (!std::filesystem::exists(path)) {
+        const bool script = path.ends_with(".py") || path.ends_with(".sh");
+        return Missing("image, script",
                        {ErrorCode::kNotFound,
-                        fmt::format("{} is not there", word),
-                        image ? "Fetch your lab's container image, or correct 'launcher'"
-                              : "Install it there; a container must see it too (bind mount)",
+                        fmt::format("{} is not there", path),
+                        script ? "Install it there; a container must see it too (bind mount)"
+                               : "Fetch your lab's container image, or correct 'launcher'",
                         {}});
       }
       ++found;
     }
-    Ok("child's files", fmt::format("{} paths of the launcher are there", found));
+    Ok("image, script", fmt::format("paths of the launcher that are there: {}", found));
+  }
+
+  // What passes to the child: a variable that the allow-list holds back is as good as not set.
+  void CheckEnvironment() {
+    passing_ = ChildEnvironment(config_->environment, options_.environment, config_->mode);
+    const std::string mock(kZeroMockVariable);
+    if (config_->mode != "zeromock" && !Variable(options_.environment, mock).empty()) {
+      Show({"environment", CheckState::kSkipped, mock + " is set: the worker strips it",
+            "Unset it, so that other programs do not take the mock for the chip"});
+    }
+    const auto passes = [this](const std::string& entry) {
+      return std::find(passing_.begin(), passing_.end(), entry) != passing_.end();
+    };
+    const auto& all = options_.environment;
+    Ok("environment", fmt::format("{} of {} variables reach the child",
+                                  std::count_if(all.begin(), all.end(), passes), all.size()));
   }
 
   void CheckLauncher() {
@@ -100,6 +122,10 @@ class Doctor {
   void CheckMapping() {
     const Result<ChipMapping> mapping = FindChipMapping(config_->mapping);
     if (!mapping) return Missing("chip mapping", mapping.error());
+    if (config_->canary.interval.count() > 0) {
+      const auto canary = CanaryRunner(*config_, *mapping, "").Setting("");
+      if (!canary) return Missing("chip mapping", canary.error());
+    }
     Ok("chip mapping", fmt::format("{}: {} parameters", mapping->name, mapping->parameters.size()));
   }
 
@@ -129,72 +155,87 @@ class Doctor {
                       "Change its owner, or 'state_folder' in the device configuration",
                       {}});
     }
-    if (!FileLock::Acquire(config_->state_folder / "device.lock")) {
+    const auto lock = config_->state_folder / "device.lock";
+    if (std::filesystem::exists(lock) && access(lock.c_str(), W_OK) != 0) {
+      return Missing("permissions", {ErrorCode::kFailedPrecondition,
+                                     fmt::format("{} belongs to another user", lock.string()),
+                                     "Run worker and doctor as one user, or remove the file",
+                                     {}});
+    }
+    if (!FileLock::Acquire(lock)) {
       locked_ = true;
       return Ok("permissions", "a worker drives this device now");
     }
     Ok("permissions", config_->state_folder.string() + " can be written");
   }
 
-  std::string Variable(const std::string& name) const {
-    for (const std::string& entry : options_.environment) {
+  static std::string Variable(const std::vector<std::string>& environment,
+                              const std::string& name) {
+    for (const std::string& entry : environment) {
       if (entry.starts_with(name + "=")) return entry.substr(name.size() + 1);
     }
     return {};
   }
 
+  // The child's value of a variable.
+  std::string Passing(const std::string& name) const { return Variable(passing_, name); }
+
+  void NoConnection(const std::string& message, const std::string& advice) {
+    Missing("connection", {ErrorCode::kFailedPrecondition, message, advice, {}});
+  }
+
   void CheckConnection() {
+    if (config_->mode == "simulation" && Passing(std::string(kSimulationVariable)).empty()) {
+      return NoConnection(std::string(kSimulationVariable) + " is not set",
+                          "Start the simulation and set its port");
+    }
     if (config_->mode != "hardware") {
-      return Ok("connection", "a device of mode " + config_->mode + " needs none");
+      return Ok("connection", "a device of mode " + config_->mode + " needs no chip");
     }
-    if (!Variable(std::string(kZeroMockVariable)).empty()) {
-      Show({"connection", CheckState::kSkipped,
-            std::string(kZeroMockVariable) + " is set: the worker strips it",
-            "Unset it, so that other programs do not take the mock for the chip"});
-    }
-    if (const std::string enabled = Variable("QUIGGELDY_ENABLED"); enabled == "1") {
-      if (Variable("QUIGGELDY_IP").empty() || Variable("QUIGGELDY_PORT").empty()) {
-        return Missing("connection", {ErrorCode::kFailedPrecondition,
-                                      "QUIGGELDY_ENABLED is set without QUIGGELDY_IP and _PORT",
-                                      "Set all three (EBRAINS does it for you in its kernel)",
-                                      {}});
+    if (Passing("QUIGGELDY_ENABLED") == "1") {
+      if (Passing("QUIGGELDY_IP").empty() || Passing("QUIGGELDY_PORT").empty()) {
+        return NoConnection("QUIGGELDY_ENABLED is set without QUIGGELDY_IP and _PORT",
+                            "Set all three (EBRAINS does it for you in its kernel)");
       }
-      return Ok("connection", "quiggeldy at " + Variable("QUIGGELDY_IP"));
+      return Ok("connection", "quiggeldy at " + Passing("QUIGGELDY_IP"));
     }
-    if (const std::string ips = Variable("SLURM_FPGA_IPS"); !ips.empty()) {
+    if (const std::string ips = Passing("SLURM_FPGA_IPS"); !ips.empty()) {
       return Ok("connection", "FPGA " + ips);
     }
-    Missing("connection",
-            {ErrorCode::kFailedPrecondition,
-             "neither SLURM_FPGA_IPS nor QUIGGELDY_ENABLED is set",
-             "Run inside an allocation: srun -p cube --wafer W --fpga-without-aout F ...",
-             {}});
+    for (const char* name : {"SLURM_FPGA_IPS", "QUIGGELDY_ENABLED"}) {
+      if (Variable(options_.environment, name).empty()) continue;
+      return NoConnection(std::string(name) + " is set, but does not reach the child",
+                          "Add SLURM_* and QUIGGELDY_* to 'environment' in the configuration");
+    }
+    NoConnection("neither SLURM_FPGA_IPS nor QUIGGELDY_ENABLED is set",
+                 "Run inside an allocation: srun -p cube --wafer W --fpga-without-aout F ...");
   }
 
-  Launch ChildLaunch() const {
-    return {config_->launcher,
-            ChildEnvironment(config_->environment, options_.environment, config_->mode)};
-  }
-
+  // The child says itself what it finds where it runs: inside the container.
   void CheckLibraries() {
-    Launch launch = ChildLaunch();
+    Launch launch{config_->launcher, passing_};
     launch.argv.push_back("--check");
+    if (config_->mode != "fake" && !config_->calibration.empty()) {
+      launch.argv.insert(launch.argv.end(), {"--calibration", config_->calibration.string()});
+    }
     const auto child = ChildProcess::Start(launch, clock_);
     if (!child) return Missing("libraries", child.error());
-    if (!(*child)->WaitForEnd(kCheckTime)) {
-      return Missing("libraries", {ErrorCode::kDeadlineExceeded,
-                                   "the child does not say whether it finds its libraries",
-                                   "Run the launcher with --check by hand",
-                                   {}});
+    const auto frame = (*child)->channel().Receive(clock_.Now() + kCheckTime);
+    const auto checks = frame ? DecodeCheck(*frame) : tl::unexpected(frame.error());
+    if (checks) {
+      for (const LibraryCheck& check : *checks) {
+        Show({check.name, check.ok ? CheckState::kOk : CheckState::kMissing, check.detail,
+              check.advice});
+      }
+      return;
     }
-    const std::string ending = (*child)->Stop(std::chrono::nanoseconds(0));
-    if (ending == "exit code 0") return Ok("libraries", "python, numpy and dlens_vx_v3 are there");
-    Missing("libraries",
-            {ErrorCode::kFailedPrecondition,
-             "the child's check ended with " + ending,
-             "Its message above says what it does not find; start it inside the vendor's container "
-             "or kernel",
-             {}});
+    const bool ended = (*child)->WaitForEnd(kEndTime);
+    Missing("libraries", {ErrorCode::kFailedPrecondition,
+                          ended ? "the launcher's check ended with " + (*child)->Stop(kEndTime) +
+                                      " before the child said anything"
+                                : "the child does not say what it finds",
+                          "Its messages above say why; run the launcher with --check by hand",
+                          {}});
   }
 
   void CheckChip() {
@@ -208,36 +249,15 @@ class Doctor {
     if (!healthy_) {
       return Show({"chip", CheckState::kSkipped, "something above is missing", ""});
     }
-    DeviceConfig once = *config_;
-    once.restart.max_failures = 1;
-    const auto chip = OpenBrainscales2(once, options_.environment, clock_);
-    if (!chip) return Missing("chip", chip.error());
-    const SubstrateDescription description = (*chip)->Describe();
-    Ok("chip", fmt::format("{} answers in mode {}", description.chip, description.mode));
-    CheckCanary(**chip, description);
-  }
-
-  void CheckCanary(Substrate& chip, const SubstrateDescription& description) {
-    const Result<Profile> profile = BuiltInProfile("adex-paper");
-    if (!profile) return Missing("canary", profile.error());
-    RunRequest request{.profile = *profile,
-                       .protocol = profile->protocol,
-                       .device = {.chip = description.chip, .neuron = config_->neuron},
-                       .count = 1};
-    request.sets = {profile->dimension(),
-                    {config_->canary.codes.begin(), config_->canary.codes.end()}};
-    const auto batch = chip.Run(request, {});
-    if (!batch) return Missing("canary", batch.error());
-    const HealthReport report = chip.Report();
-    Show({"canary", report.health == DeviceHealth::kGood ? CheckState::kOk : CheckState::kMissing,
-          report.note.empty() ? "one experiment was recorded" : report.note,
-          report.health == DeviceHealth::kGood ? "" : "Recalibrate: inferon worker calibrate"});
+    ExamineChip(*config_, options_.environment, clock_,
+                [this](const Check& check) { Show(check); });
   }
 
   const DoctorOptions& options_;
   Clock& clock_;
   const std::function<void(const Check&)>& show_;
   std::optional<DeviceConfig> config_;
+  std::vector<std::string> passing_;  // The child's environment.
   bool healthy_ = true;
   bool locked_ = false;
 };

@@ -222,7 +222,10 @@ Result<BatchRequest> DecodeBatchRequest(const WireFrame& frame) {
   });
   if (!request) return request;
   for (const WireArray& array : frame.arrays) {
-    if (array.name != "codes" || array.dtype != "u2" || array.shape.size() != 2) continue;
+    if (array.name != "codes" || array.dtype != "u2" || array.shape.size() != 2 ||
+        array.shape[1] != request->fields.size()) {
+      continue;
+    }
     request->codes.resize(array.data.size() / sizeof(std::uint16_t));
     std::copy_n(array.data.data(), array.data.size(),
                 reinterpret_cast<char*>(request->codes.data()));
@@ -230,7 +233,39 @@ Result<BatchRequest> DecodeBatchRequest(const WireFrame& frame) {
   if (Status taken = Take(frame, "row", request->rows); !taken) {
     return tl::unexpected(taken.error());
   }
+  const std::size_t sets =
+      request->fields.empty() ? 0 : request->codes.size() / request->fields.size();
+  for (const std::uint32_t row : request->rows) {
+    if (row < sets) continue;
+    return Fail(ErrorCode::kDataLoss,
+                fmt::format("the batch has {} sets and an experiment of set {}", sets, row),
+                "Use a worker and a child of the same version");
+  }
   return request;
+}
+
+std::string EncodeCheck(const std::vector<LibraryCheck>& checks) {
+  Json items = Json::array();
+  for (const LibraryCheck& check : checks) {
+    items.push_back({{"name", check.name},
+                     {"ok", check.ok},
+                     {"detail", check.detail},
+                     {"advice", check.advice}});
+  }
+  return EncodeWire({{"type", "check"}, {"items", std::move(items)}});
+}
+
+Result<std::vector<LibraryCheck>> DecodeCheck(const WireFrame& frame) {
+  if (Status ok = CheckReply(frame, "check"); !ok) return tl::unexpected(ok.error());
+  return Guarded<std::vector<LibraryCheck>>(frame, [](const Json& header) {
+    std::vector<LibraryCheck> checks;
+    for (const Json& item : header.at("items")) {
+      checks.push_back({item.at("name").get<std::string>(), item.at("ok").get<bool>(),
+                        item.at("detail").get<std::string>(),
+                        item.at("advice").get<std::string>()});
+    }
+    return checks;
+  });
 }
 
 std::string EncodeHello(const Hello& hello) {

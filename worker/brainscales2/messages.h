@@ -81,6 +81,14 @@ struct HealthReply {
   std::uint32_t sawtooth_breaks = 0;
 };
 
+// What a child started with --check says of itself, without being asked.
+struct LibraryCheck {
+  std::string name;
+  bool ok = false;
+  std::string detail;
+  std::string advice;
+};
+
 std::string EncodeHelloRequest(int protocol);
 std::string EncodeOpen(const OpenRequest& request);
 std::string EncodeBatch(const BatchRequest& request);
@@ -96,8 +104,10 @@ Result<Hello> DecodeHello(const WireFrame& frame);
 Result<std::string> DecodeCalibrationId(const WireFrame& frame, std::string_view type);
 Result<BatchReply> DecodeBatch(const WireFrame& frame);
 Result<HealthReply> DecodeHealth(const WireFrame& frame);
+Result<std::vector<LibraryCheck>> DecodeCheck(const WireFrame& frame);
 
-// The child's side, for fakes and for replaying.
+// The child's side, for fakes and for replaying. Every row of a decoded batch names a set that is
+// there.
 Result<OpenRequest> DecodeOpen(const WireFrame& frame);
 Result<BatchRequest> DecodeBatchRequest(const WireFrame& frame);
 std::string EncodeHello(const Hello& hello);
@@ -105,5 +115,6 @@ std::string EncodeOpened(const std::string& type, const std::string& calibration
 std::string EncodeBatchReply(const BatchReply& reply);
 std::string EncodeHealthReply(const HealthReply& reply);
 std::string EncodeRefusal(const Error& error);
+std::string EncodeCheck(const std::vector<LibraryCheck>& checks);
 
 }  // namespace inferon::worker

@@ -27,7 +27,8 @@ Json CanaryJson(const ProvenanceInput& input) {
           {"worst_sigma", std::isfinite(input.canary.worst_sigma) ? Json(input.canary.worst_sigma)
                                                                   : Json(nullptr)},
           {"worst_feature", input.canary.worst},
-          {"kelvin", input.canary.kelvin}};
+          {"kelvin", input.canary.kelvin},
+          {"fault", input.canary.fault}};
 }
 
 }  // namespace

@@ -2,10 +2,12 @@
 
 import contextlib
 import io
+import json
 import os
 import pathlib
 import socket
 import struct
+import subprocess
 import sys
 import tempfile
 import threading
@@ -19,6 +21,7 @@ sys.path[:0] = [str(HERE / "stub"), str(HERE.parents[2] / "worker" / "brainscale
 import dlens_vx_v3 as stub  # noqa: E402
 import bss2_child  # noqa: E402
 import bss2_decode  # noqa: E402
+import bss2_self_test  # noqa: E402
 import bss2_vendor  # noqa: E402
 import bss2_wire  # noqa: E402
 
@@ -90,7 +93,7 @@ class ProgramTest(DriverCase):
             until, ("write", "NeuronConfigOnDLS"), until, ("write", "NeuronConfigOnDLS"),
             until, ("read", "NullPayloadReadableOnFPGA"), ("write", "MADCControlOnDLS"),
             ("write", "EventRecordingConfigOnFPGA"), ("read", "TMP112StatusOnBoard"),
-            *[("read", "INA219StatusOnBoard")] * 3, ("block_until", "BarrierOnFPGA")])
+            *[("read", "INA219StatusOnBoard")] * 6, ("block_until", "BarrierOnFPGA")])
 
     def test_step_edges_are_exact_to_a_cycle(self):
         steps = ((1, 3), (200 * US + 7, 700 * US + 1), (900 * US, 1400 * US))
@@ -111,6 +114,15 @@ class ProgramTest(DriverCase):
         self.assertEqual(begins[0] - writes[0], (100_000 + 100) * US)
         self.assertEqual(begins[1] - begins[0], (10 + 1400 + 5 + 5_000 + 100) * US)
         self.assertEqual(begins[2] - writes[1], (20_000 + 100) * US)
+
+    def test_markers_lie_around_the_recording(self):
+        timeline = self.timeline(rows=(0, 1))
+        marks = [now for now, _, c, _ in timeline if type(c).__name__ == "NullPayloadReadableOnFPGA"]
+        madc = [now for now, _, c, content in timeline if type(c).__name__ == "MADCControlOnDLS"
+                and (content.start_recording or content.stop_recording)]
+        self.assertEqual(marks, madc)
+        for begin, end in zip(marks[::2], marks[1::2]):
+            self.assertEqual(end - begin, (10 + 1400 + 5) * US)
 
     def test_the_madc_wakes_a_millisecond_before_and_sleeps_at_the_end(self):
         madc = [(now, content) for now, _, c, content in self.timeline(rows=(0, 1))
@@ -167,7 +179,7 @@ class ProgramTest(DriverCase):
         reply, data = self.driver.handle(*batch_request([0, 1]))
         self.assertEqual(reply["type"], "batch")
         self.assertEqual(reply["temperature_c"], 41.5)
-        self.assertEqual(reply["supply_v"], [1.2, 1.2, 1.2])
+        self.assertEqual(reply["supply_v"], [1.25, 2.5, 1.2, 2.5, 1.2, 1.2])
         self.assertAlmostEqual(reply["hardware_us"],
                                1000 + 100_000 + 20_000 + 2 * (100 + 10 + 1400 + 5))
         self.assertEqual(data["spike_count"].tolist(), [3, 3])
@@ -285,28 +297,69 @@ class DialogueTest(DriverCase):
         reply, _ = self.driver.handle({"type": "health"}, {})
         self.assertEqual((reply["sawtooth_breaks"], reply["temperature_c"]), (0, 41.5))
         self.assertGreater(reply["sawtooth_samples"], 5000)
-        stub.device.DEVICE.corrupt = lambda samples, spikes: (np.delete(samples, 100), spikes)
+        stub.device.DEVICE.corrupt = lambda samples, spikes: (np.delete(samples, 1000), spikes)
         self.assertEqual(self.driver.handle({"type": "health"}, {})[0]["sawtooth_breaks"], 1)
+        # The first 8 us of a recording are not valid.
+        stub.device.DEVICE.corrupt = lambda samples, spikes: (np.delete(samples, 100), spikes)
+        self.assertEqual(self.driver.handle({"type": "health"}, {})[0]["sawtooth_breaks"], 0)
 
-    def test_self_test_writes_its_frames(self):
-        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
-            stub.device.DEVICE.address = 7
-            options = bss2_child.parse_options(
-                ["--self-test", "--record", folder, "--neuron", "7"])
-            status = bss2_child.self_test(options, self.driver)
-            names = sorted(path.name for path in pathlib.Path(folder).iterdir())
-            self.assertEqual(names, ["000-hello.reply", "000-hello.request", "001-open.reply",
-                                     "001-open.request", "002-health.reply", "002-health.request",
-                                     "003-run_batch.reply", "003-run_batch.request",
-                                     "self_test.json"])
-            reply = (pathlib.Path(folder) / "003-run_batch.reply").read_bytes()
-            header, arrays = bss2_wire.decode(reply[4:])
-            self.assertEqual(header["experiments"], 5)
-            self.assertEqual(arrays["sample_count"].shape, (5,))
-            # The stub's neuron does not spike without stimulus: the test must say so.
-            self.assertEqual(status, 1)
-            stub.device.DEVICE.free_spikes = True
-            self.assertEqual(bss2_child.self_test(options, self.driver), 0)
+    def test_after_the_sawtooth_the_chip_is_set_up_anew(self):
+        self.opened()
+        self.driver.handle({"type": "health"}, {})
+        self.assertEqual([what for what, _ in stub.CALLS if what in ("run", "reinit_set")],
+                         ["reinit_set", "run", "reinit_set"])
+
+class SelfTestTest(DriverCase):
+    def setUp(self):
+        super().setUp()
+        stub.device.DEVICE.address = 7
+        self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.enterContext(contextlib.redirect_stdout(io.StringIO()))
+
+    def run_test(self):
+        test = bss2_self_test.SelfTest(self.driver, bss2_child.failure, self.folder)
+        passed = test.run(7, None)
+        written = json.loads((self.folder / "self_test.json").read_text())
+        self.assertEqual(written, test.results)
+        return passed, {name: result["passed"] for name, result in test.results.items()}
+
+    def test_it_writes_its_frames_and_raw_data(self):
+        stub.device.DEVICE.free_spikes = True
+        self.assertTrue(self.run_test()[0])
+        names = sorted(path.name for path in self.folder.iterdir())
+        self.assertEqual(names, ["000-hello.reply", "000-hello.request", "001-open.reply",
+                                 "001-open.request", "002-health.reply", "002-health.request",
+                                 "002-raw.npz", "003-raw.npz", "003-run_batch.reply",
+                                 "003-run_batch.request", "self_test.json"])
+        reply = (self.folder / "003-run_batch.reply").read_bytes()
+        header, arrays = bss2_wire.decode(reply[4:])
+        self.assertEqual(header["experiments"], 5)
+        self.assertEqual(arrays["sample_count"].shape, (5,))
+        with np.load(self.folder / "003-raw.npz") as raw:
+            self.assertGreater(len(raw["samples"]), arrays["sample_count"].sum())
+            self.assertEqual(raw["marks"].shape, (5, 2))
+
+    def test_a_silent_neuron_fails_its_test_alone(self):
+        self.assertEqual(self.run_test(), (False, {
+            "hello": True, "open": True, "sawtooth": True, "leak_over_threshold": False,
+            "canary": True}))
+
+    def test_a_failing_program_leaves_its_evidence(self):
+        stub.device.DEVICE.corrupt = lambda samples, spikes: (samples[:30000], spikes)
+        passed, results = self.run_test()
+        self.assertFalse(passed)
+        self.assertTrue(results["open"] and not results["leak_over_threshold"])
+        header, _ = bss2_wire.decode((self.folder / "003-run_batch.reply").read_bytes()[4:])
+        self.assertEqual((header["type"], header["code"]), ("error", "data_loss"))
+        with np.load(self.folder / "003-raw.npz") as raw:
+            self.assertEqual(len(raw["samples"]), 30000)
+
+    def test_without_a_chip_every_test_says_so(self):
+        stub.hxcomm.ManagedConnection.failure = RuntimeError("no FPGA")
+        self.addCleanup(setattr, stub.hxcomm.ManagedConnection, "failure", None)
+        passed, results = self.run_test()
+        self.assertFalse(passed or any(results.values()))
+        self.assertIn("no FPGA", (self.folder / "self_test.json").read_text())
 
 
 class ServeTest(DriverCase):
@@ -331,6 +384,16 @@ class ServeTest(DriverCase):
         here.close()
         there.close()
         self.assertEqual(stub.CALLS[-1][0], "disconnect")
+
+    def test_a_worker_that_is_gone_ends_the_child_and_frees_the_chip(self):
+        here, there = socket.socketpair()
+        bss2_wire.Channel(here).send({"type": "hello", "protocol": 1})
+        here.shutdown(socket.SHUT_WR)
+        os.environ[bss2_child.DESCRIPTOR_VARIABLE] = str(there.detach())
+        self.addCleanup(os.environ.pop, bss2_child.DESCRIPTOR_VARIABLE)
+        self.assertEqual(bss2_child.main([]), 0)
+        self.assertEqual([what for what, _ in stub.CALLS], ["connect", "disconnect"])
+        here.close()
 
 
 def synthetic(begin, duration_us=1400, lost=()):
@@ -382,9 +445,19 @@ class DecodeTest(unittest.TestCase):
         self.assertEqual(arrays["spike_count"].tolist(), [3])
 
     def test_two_percent_of_lost_samples_are_the_limit(self):
-        self.split(synthetic(5000, lost=[(1000, 1800)]))
-        with self.assertRaises(bss2_decode.BadData):
-            self.split(synthetic(5000, lost=[(1000, 1850)]))
+        holes = [(1000 + 500 * i, 1040 + 500 * i) for i in range(20)]  # 800 of 41 176
+        self.split(synthetic(5000, lost=holes))
+        with self.assertRaisesRegex(bss2_decode.BadData, "samples, not the"):
+            self.split(synthetic(5000, lost=holes + [(20_000, 20_040)]))
+
+    def test_a_hole_of_two_microseconds_is_the_limit(self):
+        self.split(synthetic(5000, lost=[(1000, 1057)]))
+        with self.assertRaisesRegex(bss2_decode.BadData, "hole of 2.0"):
+            self.split(synthetic(5000, lost=[(1000, 1059)]))
+
+    def test_a_recording_that_ends_early_is_refused(self):
+        with self.assertRaisesRegex(bss2_decode.BadData, "do not cover"):
+            self.split(synthetic(5000, lost=[(41_370, 41_700)]))
 
     def test_small_disorder_is_sorted_and_jumps_are_refused(self):
         samples = synthetic(5000)
@@ -474,6 +547,62 @@ class EntryTest(unittest.TestCase):
             self.assertEqual(bss2_child.main(["--check"]), 0)
         self.assertIn("dlens_vx_v3", err.getvalue())
         self.assertEqual(stub.CALLS, [], "the chip is left alone")
+
+    def check_alone(self, *arguments, hide=()):
+        """Exit code and items of the real script in a process of its own, without some modules."""
+        here, there = socket.socketpair()
+        with here, there, tempfile.TemporaryDirectory() as folder:
+            for name in hide:
+                (pathlib.Path(folder) / f"{name}.py").write_text("raise ImportError('hidden')\n")
+            path = os.pathsep.join([folder, str(HERE / "stub")])
+            child = subprocess.run(
+                [sys.executable, "-B", bss2_child.__file__, "--check", *arguments], check=False,
+                env={"PYTHONPATH": path, bss2_child.DESCRIPTOR_VARIABLE: str(there.fileno())},
+                pass_fds=[there.fileno()], stderr=subprocess.DEVNULL)
+            there.close()
+            header, _ = bss2_wire.Channel(here).receive()
+        return child.returncode, {item["name"]: item["ok"] for item in header["items"]}
+
+    def test_check_answers_a_doctor_that_listens(self):
+        self.assertEqual(self.check_alone(),
+                         (0, {"python": True, "numpy": True, "dlens_vx_v3": True}))
+
+    def test_the_launcher_hands_socket_and_arguments_to_the_container(self):
+        root = HERE.parents[2]
+        here, there = socket.socketpair()
+        with here, there, tempfile.TemporaryDirectory() as folder:
+            for name in ("apptainer", "podman"):  # Runs what follows the image, on the host.
+                program = pathlib.Path(folder, name)
+                program.write_text(
+                    f'#!/bin/sh\necho "$@" > {folder}/words\nuntil [ "$1" = image ]; do shift; done\n'
+                    f'shift 2\nexec {sys.executable} -B "$@"\n')
+                program.chmod(0o755)
+            descriptor = 3  # podman keeps this one.
+            os.set_inheritable(there.fileno(), True)
+            child = subprocess.run(
+                ["/bin/sh", "-c", f'exec "$@" {descriptor}<&{there.fileno()}', "sh",
+                 root / "deploy" / "brainscales2" / "launch-child.sh", "--bind", "/a b", "image",
+                 "--check"], check=False, pass_fds=[there.fileno()], stderr=subprocess.DEVNULL,
+                env={"PATH": f"{folder}:/usr/bin:/bin", "PYTHONPATH": str(HERE / "stub"),
+                     bss2_child.DESCRIPTOR_VARIABLE: str(descriptor)})
+            words = pathlib.Path(folder, "words").read_text()
+            there.close()
+            header, _ = bss2_wire.Channel(here).receive()
+        self.assertEqual((child.returncode, header["type"]), (0, "check"))
+        self.assertIn("--bind /a b:/a b:ro --bind " + str(pathlib.Path(bss2_child.__file__).parent),
+                      words)
+
+    def test_check_says_which_library_is_missing(self):
+        # The stand-in needs numpy too, the vendor's package does not.
+        self.assertEqual(self.check_alone(hide=["numpy"]),
+                         (1, {"python": True, "numpy": False, "dlens_vx_v3": False}))
+        self.assertEqual(self.check_alone(hide=["dlens_vx_v3"]),
+                         (1, {"python": True, "numpy": True, "dlens_vx_v3": False}))
+
+    def test_check_says_whether_the_child_can_read_the_calibration(self):
+        self.assertEqual(self.check_alone("--calibration", __file__)[1]["child's files"], True)
+        code, items = self.check_alone("--calibration", "/no/such/file")
+        self.assertEqual((code, items["child's files"]), (1, False))
 
     def test_every_field_is_a_field_of_an_atomic_neuron(self):
         stub.reset()

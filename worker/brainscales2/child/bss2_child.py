@@ -7,31 +7,37 @@ only. It needs the standard library, numpy and the vendor's dlens_vx_v3. docs/br
 describes messages and set-up.
 
 On its own: `bss2_child.py --self-test --record DIR --neuron N [--calibration FILE]` runs canary,
-sawtooth and leak over threshold on the connected chip and writes what came and went into DIR.
+sawtooth and leak over threshold on the connected chip and writes what came and went into DIR;
+`bss2_child.py --check` says whether its libraries are there and leaves the chip alone.
 """
 
 import argparse
 import hashlib
-import json
 import os
 import pathlib
-import platform
 import socket
 import sys
 import time
 
-import numpy as np
+import bss2_check
 
-import bss2_decode as decode
-import bss2_program as program
-import bss2_vendor as vendor_module
-import bss2_wire as wire
+try:
+    import numpy as np
 
-DESCRIPTOR_VARIABLE = "INFERON_BSS2_FD"
+    import bss2_decode as decode
+    import bss2_program as program
+    import bss2_self_test
+    import bss2_vendor as vendor_module
+    import bss2_wire as wire
+except ImportError:
+    if __name__ != "__main__":
+        raise
+    sys.exit(bss2_check.check() or 1)  # Nothing works without numpy.
+
+DESCRIPTOR_VARIABLE = bss2_check.DESCRIPTOR_VARIABLE
 CHILD_VERSION = 1
 SAMPLES_PER_US = 1e3 / 34  # One sample of the MADC takes 34 ns.
 MAX_EXPERIMENTS = 4096  # In one program.
-SAWTOOTH_SAMPLES = 5000
 CELSIUS_PER_UNIT = 1 / 256  # Of the TMP112's register.
 
 
@@ -50,6 +56,8 @@ def log(text):
 class Driver:
     """Handles requests; each handler takes (header, arrays) and gives (header, arrays)."""
 
+    SAWTOOTH_SAMPLES = 5000
+
     def __init__(self, make_vendor=vendor_module.Vendor):
         self._make_vendor = make_vendor
         self._vendor = None
@@ -57,6 +65,7 @@ class Driver:
         self._setting = None
         self._reinit = None
         self._calibration = b""
+        self.raw = None  # Samples, spikes and marks of the last program, as they came.
 
     def handle(self, header, arrays):
         handler = {"hello": self.hello, "open": self.open, "run_batch": self.run_batch,
@@ -105,13 +114,17 @@ class Driver:
     def health(self, _header, _arrays):
         """Monitors, and the MADC's dummy sawtooth as a test of the way to the host."""
         self._need_open()
-        built, _, readings, hardware_us = self._builder.sawtooth_program(
-            SAWTOOTH_SAMPLES, self._monitored())
+        built, tickets, readings, hardware_us = self._builder.sawtooth_program(
+            self.SAWTOOTH_SAMPLES, self._monitored())
         self._vendor.run(built)
-        value = built.madc_samples.to_numpy()["value"]
-        return dict(self._monitors(readings), type="health", hardware_us=hardware_us,
-                    sawtooth_samples=int(len(value)),
-                    sawtooth_breaks=decode.check_sawtooth(value)), {}
+        samples, _, marks = self._take(built, tickets)
+        valid = samples["chip_time"] >= marks[0][0] + program.DROP_CYCLES
+        value = samples["value"][valid]
+        reply = dict(self._monitors(readings), type="health", hardware_us=hardware_us,
+                     sawtooth_samples=int(len(value)),
+                     sawtooth_breaks=decode.check_sawtooth(value))
+        self._initialise()  # Nothing of the test's setting of the MADC may stay.
+        return reply, {}
 
     def calibrate(self, header, _arrays):
         """Takes over a new calibration. Only with the chip to itself: under quiggeldy, another
@@ -219,16 +232,21 @@ class Driver:
         started = time.monotonic()
         self._vendor.run(built)
         wall_us = (time.monotonic() - started) * 1e6
-        marks = [(int(begin.fpga_time), int(end.fpga_time)) for begin, end in tickets]
+        samples, spikes, marks = self._take(built, tickets)
         limits = dict(window, zero_cycles=program.LEAD_CYCLES, drop_cycles=program.DROP_CYCLES,
                       samples_per_us=SAMPLES_PER_US)
-        data, warnings = decode.split_recordings(
-            built.madc_samples.to_numpy(), built.spikes.to_numpy(), marks, limits,
-            self._builder.address)
+        data, warnings = decode.split_recordings(samples, spikes, marks, limits,
+                                                 self._builder.address)
         reply = dict(self._monitors(readings), hardware_us=hardware_us,
                      waiting_us=max(0.0, wall_us - hardware_us), warnings=warnings,
                      experiments=len(marks), repeated=False)
         return reply, data
+
+    def _take(self, built, tickets):
+        marks = [(int(begin.fpga_time), int(end.fpga_time)) for begin, end in tickets]
+        samples, spikes = built.madc_samples.to_numpy(), built.spikes.to_numpy()
+        self.raw = {"samples": samples, "spikes": spikes, "marks": np.array(marks, np.int64)}
+        return samples, spikes, marks
 
     def _monitored(self):
         return vendor_module.connection_mode() == "hardware"  # Others have no board.
@@ -251,82 +269,24 @@ def serve(channel, driver):
             return
         header, arrays = request
         if header["type"] == "close":
-            driver.close()
+            driver.close()  # Before the answer: then the chip is free.
             channel.send({"type": "closed"})
             return
         try:
             reply, data = driver.handle(header, arrays)
-        except ChildError as error:
-            log(error.message)
-            reply, data = {"type": "error", "code": error.code, "message": error.message,
-                           "advice": error.advice}, {}
         except Exception as error:  # pylint: disable=broad-except  # it must reach the worker
-            log(f"{type(error).__name__}: {error}")
-            reply, data = {"type": "error", "code": "internal", "advice": "",
-                           "message": f"{type(error).__name__}: {error}"}, {}
+            reply, data = failure(error), {}
+            log(reply["message"])
         channel.send(reply, data)
 
 
-# -- self-test -----------------------------------------------------------------------------------
-
-SELF_TEST_FIXED = {  # Regular spikes without stimulus: the leak pulls over the threshold.
-    "leak.v_leak": 900, "leak.i_bias": 300, "leak.enable_division": 1, "reset.v_reset": 500,
-    "reset.i_bias": 1022, "reset.enable_multiplication": 1, "threshold.enable": 1,
-    "threshold.v_threshold": 400, "membrane_capacitance.capacitance": 63,
-    "refractory_period.refractory_time": 10, "constant_current.i_offset": 0,
-}
-SELF_TEST_CODES = {"leak.v_leak": 900, "threshold.v_threshold": 400}
-
-
-class Recorder:
-    """Writes the frames of an exchange: NNN-TYPE.request and NNN-TYPE.reply."""
-
-    def __init__(self, folder):
-        self._folder = pathlib.Path(folder)
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._count = 0
-
-    def record(self, request, reply):
-        stem = f"{self._count:03d}-{request[0]['type']}"
-        for suffix, frame in (("request", request), ("reply", reply)):
-            (self._folder / f"{stem}.{suffix}").write_bytes(b"".join(wire.encode(*frame)))
-        self._count += 1
-
-
-def self_test(options, driver):
-    """Runs canary, sawtooth and leak over threshold; 0 where all pass."""
-    recorder = Recorder(options.record)
-    results = {}
-
-    def ask(header, arrays=None):
-        request = (header, arrays or {})
-        reply = driver.handle(*request)
-        recorder.record(request, reply)
-        return reply
-
-    hello, _ = ask({"type": "hello", "protocol": wire.PROTOCOL})
-    results["hello"] = hello
-    ask({"type": "open", "neuron": options.neuron, "address": options.neuron % 256,
-         "calibration": options.calibration, "calibration_id": "", "fixed": SELF_TEST_FIXED,
-         "readout": {"source": "membrane"}, "clocks": {"fast": 3, "slow": 3},
-         "settle_us": 20_000, "first_settle_us": 100_000, "trial_pause_us": 5_000})
-    health, _ = ask({"type": "health"})
-    results["sawtooth"] = {"passed": health["sawtooth_samples"] > 0.9 * SAWTOOTH_SAMPLES
-                           and health["sawtooth_breaks"] == 0, "reply": health}
-    batch, data = ask({"type": "run_batch", "fields": list(SELF_TEST_CODES), "steps_cycles": [],
-                       "duration_cycles": 1400 * decode.CYCLES_PER_US},
-                      {"codes": np.array([list(SELF_TEST_CODES.values())], np.uint16),
-                       "row": np.zeros(5, np.uint32)})
-    counts = data["spike_count"]
-    results["leak_over_threshold"] = {"passed": bool(counts.min() > 0), "spikes": counts.tolist()}
-    spread = int(counts.max() - counts.min())
-    results["canary"] = {"passed": bool(spread <= max(2, 0.1 * counts.mean())), "spread": spread,
-                         "temperature_c": batch["temperature_c"]}
-    text = json.dumps(results, indent=1)
-    (pathlib.Path(options.record) / "self_test.json").write_text(text + "\n")
-    print(text)
-    tests = [result for name, result in results.items() if name != "hello"]
-    return 0 if all(result["passed"] for result in tests) else 1
+def failure(error):
+    """The reply to a request that raised."""
+    if isinstance(error, ChildError):
+        return {"type": "error", "code": error.code, "message": error.message,
+                "advice": error.advice}
+    return {"type": "error", "code": "internal", "advice": "",
+            "message": f"{type(error).__name__}: {error}"}
 
 
 def parse_options(arguments):
@@ -345,29 +305,15 @@ def parse_options(arguments):
     return options
 
 
-def check():
-    """0 where the vendor's package can be imported."""
-    try:
-        versions = vendor_module.Vendor().versions()
-    except ImportError as error:
-        log(f"python {platform.python_version()} and numpy {np.__version__} are here, dlens_vx_v3 "
-            f"is not: {error}")
-        return 1
-    log(", ".join(f"{name} {version}" for name, version in versions.items()))
-    return 0
-
-
 def main(arguments=None):
     options = parse_options(arguments)
     if options.check:
-        return check()
+        return bss2_check.check(options.calibration)
     driver = Driver()
     if options.self_test:
+        test = bss2_self_test.SelfTest(driver, failure, options.record)
         try:
-            return self_test(options, driver)
-        except ChildError as error:
-            log(f"{error.message}. {error.advice}")
-            return 1
+            return 0 if test.run(options.neuron, options.calibration) else 1
         finally:
             driver.close()
     number = os.environ.get(DESCRIPTOR_VARIABLE, "")
@@ -381,6 +327,8 @@ def main(arguments=None):
         except (wire.WireError, OSError) as error:
             log(f"the worker is gone or does not speak the protocol: {error}")
             return 1
+        finally:
+            driver.close()
     return 0
 
 

@@ -6,6 +6,7 @@ CYCLES_PER_US = 125  # FPGA and chip time count in 8 ns.
 MAX_DISORDER = 16  # Samples arrive in packets: this far from its place one may be.
 USABLE_COUNTS = (200, 680)  # Outside, the read-out saturates.
 MAX_COUNT = 1023
+MAX_GAP_CYCLES = 2 * CYCLES_PER_US  # The longest hole that can be interpolated.
 
 
 class BadData(Exception):
@@ -63,8 +64,14 @@ def check_recording(index, value, time, window, warnings):
     if abs(inside - expected) > 0.02 * expected:
         raise BadData(f"experiment {index} has {inside} samples, not the {expected:.0f} "
                       "(within 2 %) of its duration")
-    if np.any(np.diff(time) <= 0):
+    steps = np.diff(time)
+    if steps.min() <= 0:
         raise BadData(f"experiment {index} has two samples at one time")
+    if steps.max() > MAX_GAP_CYCLES:
+        raise BadData(f"experiment {index} has a hole of {steps.max() / CYCLES_PER_US:.1f} us, "
+                      f"longer than {MAX_GAP_CYCLES // CYCLES_PER_US} us")
+    if time[0] > 0 or time[-1] < window["duration_cycles"] - MAX_GAP_CYCLES:
+        raise BadData(f"experiment {index} has samples that do not cover its recording")
     if value.max() > MAX_COUNT:
         raise BadData(f"experiment {index} has a sample of {value.max()}, over {MAX_COUNT}")
     if value.min() == value.max():

@@ -204,10 +204,6 @@ class ChipBuilder:
         self._fresh = False
         return self._microseconds(key)
 
-    def forget(self):
-        """The chip's state is lost: the next set settles for the longer time."""
-        self._fresh = True
-
     def _microseconds(self, key):
         return int(round(self._setting[key] * CYCLES_PER_US))
 

@@ -14,13 +14,14 @@
 #include "worker/brainscales2/channel.h"
 #include "worker/brainscales2/child_process.h"
 #include "worker/brainscales2/fake/fake_chip.h"
+#include "worker/brainscales2/monitors.h"
 
 namespace inferon::worker {
 namespace {
 
 constexpr std::chrono::hours kForever{24 * 365};
 constexpr int kChildVersion = 1;
-constexpr std::uint32_t kSawtoothSamples = 5000;
+constexpr std::uint32_t kSawtoothSamples = 6000;
 
 struct Options {
   Hello hello{.protocol = kWireProtocol,
@@ -34,8 +35,10 @@ struct Options {
   std::string replay;
   bool time_accurate = false;
   double temperature_c = 40;
-  std::string fault;      // What goes wrong.
-  std::int64_t at = 0;    // From this batch on, counted in this process; -1: at hello.
+  double supply_share = 1;       // Of its nominal value, the first supply.
+  std::uint32_t saw_breaks = 0;  // Of the sawtooth.
+  std::string fault;             // What goes wrong.
+  std::int64_t at = 0;           // From this batch on, counted in this process; -1: at hello.
   std::string once;       // File: the fault happens only while it is not there, and makes it.
   std::string alternate;  // File: the fault happens every second time over all processes.
   bool check = false;
@@ -141,15 +144,21 @@ class Server {
     const std::string type = request.Type();
     if (type == "hello") {
       faults_.BeforeReply(-1, clock_);
-      return EncodeHello(options_.hello);
+      Hello hello = options_.hello;
+      if (faults_.Due("identity", -1)) hello.chip += "-other";
+      return EncodeHello(hello);
     }
     if (type == "open") return Open(request);
     if (type == "run_batch") return Run(request);
-    if (type == "health") return EncodeHealthReply({TakeMonitors(), kSawtoothSamples, 0});
+    if (type == "health") return Health();
     if (type == "calibrate") {
       return EncodeOpened("calibrated", request.header.value("calibration_id", std::string()));
     }
     return EncodeRefusal({ErrorCode::kUnimplemented, "there is no request '" + type + "'", {}, {}});
+  }
+
+  std::string Health() const {
+    return EncodeHealthReply({TakeMonitors(), kSawtoothSamples, options_.saw_breaks});
   }
 
   std::string Open(const WireFrame& request) {
@@ -213,7 +222,11 @@ class Server {
     }
   }
 
-  Monitors TakeMonitors() const { return {options_.temperature_c, {1.2, 1.2, 1.2}}; }
+  Monitors TakeMonitors() const {
+    Monitors monitors{options_.temperature_c, MonitorLimits().supply_v};
+    monitors.supply_v.front() *= options_.supply_share;
+    return monitors;
+  }
 
   const Options& options_;
   const std::unique_ptr<FakeChip> chip_;
@@ -240,9 +253,11 @@ void AddOptions(CLI::App& app, Options& options) {
   app.add_option("--replay", options.replay, "Folder of recorded frames to serve");
   app.add_flag("--time-accurate", options.time_accurate, "Take the programmed time");
   app.add_option("--temperature", options.temperature_c, "Degrees Celsius");
+  app.add_option("--supply-share", options.supply_share, "First supply, of its nominal value");
+  app.add_option("--sawtooth-breaks", options.saw_breaks, "Breaks of the MADC's sawtooth");
   app.add_option("--fault", options.fault,
                  "crash exit hang slow oversize malformed cut partial short jump dead saturate "
-                 "fewer refuse unavailable calibration");
+                 "fewer refuse unavailable calibration identity");
   app.add_option("--at", options.at, "First batch with the fault; -1: at hello");
   app.add_option("--once", options.once, "File that remembers that the fault has happened");
   app.add_option("--alternate", options.alternate,
@@ -269,11 +284,19 @@ Result<std::unique_ptr<FakeChip>> MakeChip(Options& options) {
 }
 
 int Main(Options& options) {
+  const char* number = std::getenv(std::string(kDescriptorVariable).c_str());
   if (options.check) {
-    Log("this is a fake device: nothing is needed");
+    const std::string needs = "a fake device needs none";
+    Log(needs);
+    if (number != nullptr) {
+      Channel channel(std::atoi(number), SystemClock());
+      return channel.Send(EncodeCheck({{"libraries", true, needs, ""}}),
+                          SystemClock().Now() + kForever)
+                 ? 0
+                 : 1;
+    }
     return 0;
   }
-  const char* number = std::getenv(std::string(kDescriptorVariable).c_str());
   if (number == nullptr) {
     Log(fmt::format("{} has no descriptor: a worker starts this program", kDescriptorVariable));
     return 2;

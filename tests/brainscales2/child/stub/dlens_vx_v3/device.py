@@ -26,7 +26,8 @@ class Device:
 
     def __init__(self):
         self.spikes_at = [10.0, 500.0, 990.0]
-        self.free_spikes = False  # Spikes every 100 us of each recording, without stimulus.
+        # Spikes every 100 us of each recording, without stimulus.
+        self.free_spikes = bool(os.environ.get("INFERON_STUB_FREE_SPIKES"))
         self.address = 0
         self.corrupt = None
         self.failures = 0
@@ -53,7 +54,7 @@ class Device:
             elif kind == "write" and name == "TimerOnDLS":
                 zero = now
             elif kind == "read":
-                content.fill(now, _reading(name))
+                content.fill(now, _reading(name, coordinate))
             elif name == "MADCConfigOnDLS":
                 dummy = content.enable_dummy_data
             elif name == "MADCControlOnDLS" and content.start_recording:
@@ -83,11 +84,15 @@ def _samples(start, stop, dummy):
     return array
 
 
-def _reading(name):
+SUPPLIES = (1.25, 2.5, 1.2, 2.5, 1.2, 1.2)
+
+
+def _reading(name, coordinate):
     if name == "TMP112StatusOnBoard":
         return types.SimpleNamespace(temperature=round(41.5 * 256))
     if name == "INA219StatusOnBoard":
-        voltage = types.SimpleNamespace(toUncalibratedVoltage=lambda: 1.2)
+        volts = SUPPLIES[coordinate.toEnum()]
+        voltage = types.SimpleNamespace(toUncalibratedVoltage=lambda: volts)
         return types.SimpleNamespace(bus_voltage=voltage)
     return None
 

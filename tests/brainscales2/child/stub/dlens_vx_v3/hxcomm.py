@@ -22,7 +22,11 @@ class ConnectionHandle:
 
 
 class ManagedConnection:
+    failure = None  # Raised instead of connecting.
+
     def __enter__(self):
+        if self.failure is not None:
+            raise self.failure
         package.CALLS.append(("connect", None))
         return ConnectionHandle()
 

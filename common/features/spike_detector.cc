@@ -71,7 +71,7 @@ class SlopeDetector {
     }
     for (std::size_t i = 0; i < crossings.size(); ++i) {
       if (i > 0 && !FallsBetween(slopes_, crossings[i - 1], crossings[i])) continue;
-      spikes_.push_back({.threshold = crossings[i]});
+      spikes_.push_back({.threshold = crossings[i], .crossing = crossings[i]});
     }
   }
 
@@ -129,14 +129,16 @@ class SlopeDetector {
   }
 
   // Where threshold and peak lie too far apart, one of them is wrong: first the threshold is looked
-  // for nearer to the peak, then a peak nearer to the threshold; else the spike is dropped.
+  // for nearer to the peak, then a peak nearer to the threshold. IPFX drops what is left; but where
+  // the membrane rises fast from the onset of a strong step on, its slope never falls to the
+  // threshold's, and such a spike begins where its slope reaches the cut-off.
   void RepairLongRises() {
     const double target = settings_.threshold_share * MeanUpstroke(slopes_, spikes_);
     std::vector<bool> drop(spikes_.size());
     for (std::size_t i = 0; i < spikes_.size(); ++i) {
       SpikePoints& spike = spikes_[i];
       if (!TooLong(spike)) continue;
-      if (MoveThreshold(spike, target) || MovePeak(i)) continue;
+      if (MoveThreshold(spike, target) || MovePeak(i) || UseCrossing(spike)) continue;
       drop[i] = true;
     }
     std::size_t i = 0;
@@ -165,6 +167,11 @@ class SlopeDetector {
     const bool own = i + 1 == spikes_.size() || peak < spikes_[i + 1].threshold;
     if (near && own) spike.peak = peak;
     return near && own;
+  }
+
+  bool UseCrossing(SpikePoints& spike) const {
+    spike.threshold = spike.crossing;
+    return !TooLong(spike);
   }
 
   void MarkClipped() {

@@ -72,6 +72,44 @@ TEST(SpikeDetectorTest, SlowDepolarisationIsNoSpikeButACrossing) {
   EXPECT_EQ(Detect(ramp, {.method = SpikeMethod::kCrossing}).size(), 1u);
 }
 
+// 20 kHz, straight lines between these points of time and voltage.
+Trace Through(const std::vector<std::pair<double, double>>& points) {
+  Trace trace;
+  std::size_t i = 0;
+  for (int k = 0; 0.05 * k <= points.back().first; ++k) {
+    const double t = 0.05 * k;
+    while (i + 2 < points.size() && t >= points[i + 1].first) ++i;
+    const auto [t0, v0] = points[i];
+    const auto [t1, v1] = points[i + 1];
+    trace.time.push_back(t), trace.v.push_back(v0 + (v1 - v0) * (t - t0) / (t1 - t0));
+  }
+  return trace;
+}
+
+// From the onset at 100 ms on the membrane rises by 4 mV/ms, more than a twentieth of the upstroke
+// of 60 mV/ms: going back from there, no slope is a threshold's.
+TEST(SpikeDetectorTest, FirstSpikeOfAFastRiseIsKept) {
+  const Trace trace = Through({{0, -70},
+                               {100, -70},
+                               {107, -42},
+                               {107.8, 6},
+                               {109, -60},
+                               {130, -42},
+                               {130.8, 6},
+                               {132, -60},
+                               {200, -60}});
+  const std::vector<SpikePoints> spikes = Detect(trace);
+  ASSERT_EQ(spikes.size(), 2u);
+  EXPECT_NEAR(spikes[0].time, 107, 0.11) << "where the slope reaches the cut-off";
+  EXPECT_NEAR(spikes[1].time, 130, 0.11);
+}
+
+TEST(SpikeDetectorTest, SlowRiseAfterASteepOnsetIsNoSpike) {
+  const Trace trace =
+      Through({{0, -70}, {100, -70}, {100.2, -60}, {109, -24}, {130, -70}, {200, -70}});
+  EXPECT_THAT(Detect(trace), IsEmpty());
+}
+
 TEST(SpikeDetectorTest, NothingInATraceWithoutSamplesOrChange) {
   EXPECT_THAT(Detect({{0, 1}, {-70, -70}}), IsEmpty());
   EXPECT_THAT(Detect(WithSpikes({})), IsEmpty());

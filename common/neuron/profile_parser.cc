@@ -14,7 +14,7 @@
 namespace inferon {
 namespace {
 
-constexpr std::size_t kMaxBytes = 256 * 1024;
+constexpr std::size_t kMaxBytes = 64 * 1024;  // As the servers accept.
 constexpr std::size_t kMaxName = 63;
 
 std::optional<Parameter> FindParameter(std::string_view name) {

@@ -25,6 +25,13 @@ std::string ToCsv(const Recording& recording) {
   return text;
 }
 
+// Names that differ stay different: "cell.1" is no name with an ending.
+std::string CsvName(const std::filesystem::path& folder, const std::filesystem::path& sweep) {
+  std::filesystem::path file = sweep.filename();
+  if (file.extension() != ".csv") file += ".csv";
+  return (folder / file).string();
+}
+
 int ConvertOne(CommandContext& context, const RecordingCommandOptions& options) {
   const Result<Sweep> sweep = ReadOneSweep(options.given);
   if (!sweep) return context.console.FailedInput(sweep.error());
@@ -58,20 +65,16 @@ int ConvertRecording(CommandContext& context, const RecordingCommandOptions& opt
                                         "Give its number with --sweep N",
                                         {}});
   }
-  const Result<ChosenSweeps> chosen = ReadSweeps(options.given);
-  if (!chosen) return context.console.FailedInput(chosen.error());
-  std::filesystem::create_directories(options.out);
   nlohmann::json files = nlohmann::json::array();
-  for (const Sweep& sweep : chosen->sweeps) {
+  const Result<ChosenSweeps> chosen = ReadSweeps(options.given, [&](const Sweep& sweep) {
     WarnAbout(context.console, sweep);
-    const std::string name =
-        (std::filesystem::path(options.out) / std::filesystem::path(sweep.info.name).filename())
-            .replace_extension(".csv")
-            .string();
+    const std::string name = CsvName(options.out, sweep.info.name);
+    std::filesystem::create_directories(options.out);
     WriteFileAtomically(name, ToCsv(sweep.recording));
     context.console.Print(fmt::format("{}: {} samples.", name, sweep.recording.time_ms.size()));
     files.push_back(name);
-  }
+  });
+  if (!chosen) return context.console.FailedInput(chosen.error());
   for (const SkippedSweep& skipped : chosen->skipped) {
     context.console.Note(fmt::format("{} is left out: {}.", skipped.name, skipped.reason));
   }

@@ -65,15 +65,17 @@ nlohmann::json NativeJson(const Sweep& sweep, const RecordingFeatures& found,
 }
 
 int NativeFeatures(CommandContext& context, const RecordingCommandOptions& options,
-                   const ChosenSweeps& chosen, std::span<const std::size_t> features) {
+                   std::span<const std::size_t> features) {
   std::vector<RecordingFeatures> found;
   nlohmann::json sweeps = nlohmann::json::array();
-  for (const Sweep& sweep : chosen.sweeps) {
+  const Result<ChosenSweeps> read = ReadSweeps(options.given, [&](const Sweep& sweep) {
     WarnAbout(context.console, sweep);
     found.push_back(FeaturesOf(sweep, options.Detection()));
     SayWhatIsMissing(context.console, sweep, found.back());
     sweeps.push_back(NativeJson(sweep, found.back(), features));
-  }
+  });
+  if (!read) return context.console.FailedInput(read.error());
+  const ChosenSweeps& chosen = *read;
   for (const SkippedSweep& skipped : chosen.skipped) {
     context.console.Note(fmt::format("{} is left out: {}.", skipped.name, skipped.reason));
   }
@@ -125,9 +127,7 @@ int ShowRecordingFeatures(CommandContext& context, const RecordingCommandOptions
   const Result<std::vector<std::size_t>> features = ChooseFeatures(options.features);
   if (!features) return context.console.FailedInput(features.error());
   if (options.chip.chip) return ChipFeatures(context, options, *features);
-  const Result<ChosenSweeps> chosen = ReadSweeps(options.given);
-  if (!chosen) return context.console.FailedInput(chosen.error());
-  return NativeFeatures(context, options, *chosen, *features);
+  return NativeFeatures(context, options, *features);
 }
 
 }  // namespace inferon::cli

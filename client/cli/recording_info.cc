@@ -42,6 +42,9 @@ int InfoOfAll(CommandContext& context, const RecordingCommandOptions& options,
         nlohmann::json json = SweepJson(*sweep, options.Detection());
         row[4] = fmt::format("{}", json["spikes"].get<std::size_t>());
         row[5] = DescribeStep(*sweep);
+        for (const std::string& doubt : FindDoubts(sweep->recording)) {
+          context.console.Warn(fmt::format("{}: {}", info.name, doubt));
+        }
         sweeps.push_back(std::move(json));
         table.rows.push_back(std::move(row));
         continue;

@@ -21,9 +21,15 @@ Status CheckWindow(const StepWindow& window, const Recording& recording) {
       "Give start and stop of the step in ms of the recording");
 }
 
+void Take(Sweep sweep, const SweepVisitor& visit, ChosenSweeps& chosen) {
+  visit(sweep);
+  sweep.recording = {};
+  chosen.sweeps.push_back(std::move(sweep));
+}
+
 // Every sweep that can be read and has a step; the others with the reason.
 Status ReadAllSteps(const RecordingFile& file, const RecordingOptionsGiven& options,
-                    ChosenSweeps& chosen) {
+                    const SweepVisitor& visit, ChosenSweeps& chosen) {
   for (std::size_t i = 0; i < file.sweeps().size(); ++i) {
     const SweepInfo& info = file.sweeps()[i];
     if (!info.problem.empty()) {
@@ -36,7 +42,7 @@ Status ReadAllSteps(const RecordingFile& file, const RecordingOptionsGiven& opti
     } else if (!sweep->step) {
       chosen.skipped.push_back({info.name, sweep->no_step});
     } else {
-      chosen.sweeps.push_back(std::move(*sweep));
+      Take(std::move(*sweep), visit, chosen);
     }
   }
   if (!chosen.sweeps.empty()) return {};
@@ -62,6 +68,8 @@ void AddReadOptions(CLI::App& command, std::string& sweep, ReadOptions& read) {
                   "Units where the file tells none: of a table's columns (ms,mV,pA), or of voltage "
                   "and current of an NWB file (V,A)")
       ->type_name("UNIT,...");
+  command.add_flag("--decimal-comma", read.decimal_comma,
+                   "Commas of a table are decimal marks, its fields separated by ; or blanks");
   command.add_flag("--resample", read.resample,
                    "Interpolate irregular times to equal distances instead of refusing them");
   command.add_option("--max-samples", read.max_samples, "Most samples of a sweep")
@@ -111,14 +119,14 @@ Result<Sweep> ReadSweep(const RecordingFile& file, std::size_t index,
   return sweep;
 }
 
-Result<ChosenSweeps> ReadSweeps(const RecordingOptionsGiven& options) {
+Result<ChosenSweeps> ReadSweeps(const RecordingOptionsGiven& options, const SweepVisitor& visit) {
   const Result<std::unique_ptr<RecordingFile>> file = OpenRecording(options.file, options.read);
   if (!file) return tl::unexpected(file.error());
   ChosenSweeps chosen{.format = std::string((*file)->format()),
                       .in_file = (*file)->sweeps().size()};
   std::size_t index = 0;
   if (options.sweep == kAllSteps || (options.sweep.empty() && chosen.in_file > 1)) {
-    if (Status read = ReadAllSteps(**file, options, chosen); !read) {
+    if (Status read = ReadAllSteps(**file, options, visit, chosen); !read) {
       return tl::unexpected(read.error());
     }
     return chosen;
@@ -130,7 +138,7 @@ Result<ChosenSweeps> ReadSweeps(const RecordingOptionsGiven& options) {
   }
   Result<Sweep> sweep = ReadSweep(**file, index, options);
   if (!sweep) return tl::unexpected(sweep.error());
-  chosen.sweeps.push_back(std::move(*sweep));
+  Take(std::move(*sweep), visit, chosen);
   return chosen;
 }
 

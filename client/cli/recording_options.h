@@ -1,6 +1,7 @@
 // Options that say which recording a command looks at, and what it reads from them.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,7 +29,7 @@ struct RecordingOptionsGiven {
 };
 
 void AddRecordingOptions(CLI::App& command, RecordingOptionsGiven& options);
-// Only how a file is read: --sweep, --columns, --units, --resample, --max-samples.
+// Only how a file is read: --sweep, --columns, --units, --decimal-comma, --resample, --max-samples.
 void AddReadOptions(CLI::App& command, std::string& sweep, ReadOptions& read);
 
 // One sweep with its step.
@@ -50,16 +51,20 @@ struct SkippedSweep {
 struct ChosenSweeps {
   std::string format;
   std::size_t in_file = 0;
-  std::vector<Sweep> sweeps;  // At least one.
+  std::vector<Sweep> sweeps;  // At least one, each without its samples: a file may hold more of
+                              // them than memory does.
   std::vector<SkippedSweep> skipped;
 };
+// Takes a sweep while its samples are there.
+using SweepVisitor = std::function<void(const Sweep&)>;
 
 // Reads a sweep and finds its step. Refuses a --step-window that is empty or outside.
 Result<Sweep> ReadSweep(const RecordingFile& file, std::size_t index,
                         const RecordingOptionsGiven& options);
 
-// The sweeps that --sweep names; without it the only one, or every one that has a step.
-Result<ChosenSweeps> ReadSweeps(const RecordingOptionsGiven& options);
+// Reads the sweeps that --sweep names (without it the only one, or every one that has a step), one
+// after the other, and shows each to `visit`.
+Result<ChosenSweeps> ReadSweeps(const RecordingOptionsGiven& options, const SweepVisitor& visit);
 // Exactly one, refusing where more are there to choose from.
 Result<Sweep> ReadOneSweep(const RecordingOptionsGiven& options);
 

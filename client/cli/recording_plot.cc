@@ -88,11 +88,13 @@ Status PlotSweep(const std::string& file, const Sweep& sweep, const RecordingFea
   const std::string name = std::filesystem::path(file).filename().string();
   const std::string title = name == sweep.info.name ? name : name + ", " + sweep.info.name;
   svg.Text({kLeft, 22}, title, {.size = 14, .bold = true});
-  svg.Text({kLeft, 40},
-           fmt::format("{}; {} spikes in it, {} outside",
-                       sweep.step ? "step " + DescribeStep(sweep) : "step not known",
-                       features.spikes.size(), features.before.size() + features.after.size()),
-           {.size = 12, .ink = Ink::kMuted});
+  svg.Text(
+      {kLeft, 40},
+      sweep.step
+          ? fmt::format("step {}; {} spikes in it, {} outside", DescribeStep(sweep),
+                        features.spikes.size(), features.before.size() + features.after.size())
+          : fmt::format("step not known; {} spikes in the whole recording", features.spikes.size()),
+      {.size = 12, .ink = Ink::kMuted});
   const Curve voltage = Thin(recording.time_ms, recording.voltage_mv, columns);
   const Panel panel = MakePanel({kLeft, 54, inner, 270}, recording, voltage);
   DrawPanel(svg, panel, voltage, sweep, "voltage (mV)", !with_current);

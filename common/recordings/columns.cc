@@ -88,9 +88,9 @@ std::optional<double> UnitScale(Signal signal, std::string_view unit) {
   return std::nullopt;
 }
 
-char FindSeparator(std::string_view line) {
-  if (line.find(',') != std::string_view::npos) return ',';
+char FindSeparator(std::string_view line, bool decimal_comma) {
   if (line.find(';') != std::string_view::npos) return ';';
+  if (!decimal_comma && line.find(',') != std::string_view::npos) return ',';
   return ' ';
 }
 

@@ -33,7 +33,8 @@ std::optional<double> UnitScale(Signal signal, std::string_view unit);
 
 // Splits at a separator, or, where that is a blank, at blanks and tabs; trims blanks.
 std::vector<std::string_view> SplitFields(std::string_view line, char separator);
-// ',' or ';' where the line has one, ' ' for blanks and tabs.
-char FindSeparator(std::string_view line);
+// ';' or ',' where the line has one, ' ' for blanks and tabs. A comma that is a decimal mark
+// separates nothing.
+char FindSeparator(std::string_view line, bool decimal_comma = false);
 
 }  // namespace inferon

@@ -19,8 +19,14 @@ constexpr double kFlatTime = 0.5;  // ms
 constexpr std::size_t kFlatSamples = 4;
 // away from where it usually is, mV.
 constexpr double kFlatDistance = 5;
-// Membranes stay within, mV.
+// Membranes stay within the one and do not all the time stay within the other, mV.
 constexpr double kLargestVoltage = 300;
+constexpr double kSmallestVoltage = 1;
+// Spikes of 1 ms need samples closer than this, and no amplifier is sampled as fast as this, ms.
+constexpr double kLongestStep = 0.5;
+constexpr double kShortestStep = 1e-3;
+// A distance longer than so many usual ones is a gap.
+constexpr double kGap = 1.5;
 
 double Median(std::vector<double> values) {
   const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
@@ -58,6 +64,32 @@ double LargestOffset(const Recording& recording) {
     largest = std::max(largest, std::abs(recording.time_ms[k] - place));
   }
   return largest;
+}
+
+// What resampling makes up; empty where there are no gaps.
+std::string DescribeGaps(const std::vector<double>& time, double step) {
+  std::size_t gaps = 0, longest = 1;
+  for (std::size_t k = 1; k < time.size(); ++k) {
+    if (time[k] - time[k - 1] > kGap * step) ++gaps;
+    if (time[k] - time[k - 1] > time[longest] - time[longest - 1]) longest = k;
+  }
+  if (gaps == 0) return "";
+  return fmt::format(
+      "; {} gaps were bridged by straight lines, the longest {:.6g} ms from {:.6g} ms on", gaps,
+      time[longest] - time[longest - 1], time[longest - 1]);
+}
+
+// What the distance of the samples makes doubtful.
+void DoubtTimes(double step, std::vector<std::string>& doubts) {
+  if (step > kLongestStep * (1 + kStraightenAbove)) {
+    doubts.push_back(fmt::format(
+        "its samples are {:.6g} ms apart: narrow spikes fall between them and are missed", step));
+  }
+  if (step < kShortestStep) {
+    doubts.push_back(fmt::format(
+        "its samples are {:.3g} ms apart, closer than any amplifier's: check the unit of the time",
+        step));
+  }
 }
 
 double Interpolate(double a, double b, double share) {
@@ -131,7 +163,8 @@ Result<Recording> Resample(const Recording& recording, std::size_t max_samples) 
     return InvalidArgument("resampled, the recording has fewer than 2 samples",
                            "Give a recording with more samples");
   }
-  even.notes.push_back(fmt::format("resampled to a distance of {:.6g} ms", step));
+  even.notes.push_back(
+      fmt::format("resampled to a distance of {:.6g} ms{}", step, DescribeGaps(time, step)));
   return even;
 }
 
@@ -144,7 +177,13 @@ std::vector<std::string> FindDoubts(const Recording& recording) {
         "the voltage reaches from {:.6g} to {:.6g} mV, which no membrane does: check its unit",
         *low, *high));
   }
+  if (*high<kSmallestVoltage&& * low> - kSmallestVoltage) {
+    doubts.push_back(fmt::format(
+        "the voltage stays between {:.4g} and {:.4g} mV, which no membrane does: check its unit",
+        *low, *high));
+  }
   const double usual = Median(v), step = SampleStep(recording);
+  DoubtTimes(step, doubts);
   for (const double value : {*high, *low}) {
     const Stay stay = LongestStay(v, value);
     const double length = static_cast<double>(stay.samples) * step;

@@ -48,11 +48,13 @@ struct Irregularity {
 std::optional<Irregularity> FindIrregularity(const Recording& recording);
 
 // Puts the samples on an even grid of the usual distance, linearly interpolated; a current
-// that is not known on one side of a point is not known there. Refuses more than max_samples.
+// that is not known on one side of a point is not known there. Notes the gaps that it bridged.
+// Refuses more than max_samples.
 Result<Recording> Resample(const Recording& recording, std::size_t max_samples);
 
 // What makes a trace doubtful, as sentences without a full stop: flat at its highest or lowest
-// value (a saturated amplifier or converter), voltages no membrane has.
+// value (a saturated amplifier or converter), voltages no membrane has, samples too far apart for
+// spikes or closer than any amplifier's.
 std::vector<std::string> FindDoubts(const Recording& recording);
 
 // Times, ms, of upward crossings v[k] < level <= v[k + 1], linearly interpolated.

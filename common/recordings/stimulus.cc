@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 namespace inferon {
 namespace {
@@ -21,6 +22,15 @@ constexpr double kLeastContrast = 8;
 constexpr double kLeastNoise = 1e-6;
 // Pulses of different sizes are found in rounds, the largest first.
 constexpr int kMaxRounds = 16;
+// A step has one level: the medians of its parts differ from it, and those of the time beside it
+// from the holding level, by less than this share of its height.
+constexpr double kFlatShare = 0.2;
+constexpr int kFlatParts = 10;
+constexpr double kBeside = 10;  // ms
+// What is looked at to tell whether a recording begins in the holding level, ms.
+constexpr double kBeginning = 1;
+// Levels that differ by less than so many times the noise are one.
+constexpr double kLeastApart = 4;
 
 struct Range {
   std::size_t begin = 0, end = 0;  // Samples [begin, end).
@@ -39,10 +49,39 @@ double MedianOf(const std::vector<double>& values, const Range& range) {
                    values.begin() + static_cast<std::ptrdiff_t>(range.end)});
 }
 
+// Samples in so much time, at most all.
+std::size_t SamplesIn(const Recording& recording, double ms) {
+  const auto size = static_cast<double>(recording.time_ms.size());
+  const double length = recording.time_ms.back() - recording.time_ms.front();
+  return static_cast<std::size_t>(std::min(ms / length * (size - 1), size));
+}
+
+// Median change from sample to sample in the part that gives the holding level.
+double NoiseOf(const Recording& recording) {
+  const std::vector<double>& current = recording.current_pa;
+  const auto part = static_cast<std::size_t>(kLevelPart * static_cast<double>(current.size()));
+  std::vector<double> changes;
+  for (std::size_t k = 1; k < std::max<std::size_t>(part, 2); ++k) {
+    changes.push_back(std::abs(current[k] - current[k - 1]));
+  }
+  return MedianOf(std::move(changes));
+}
+
+// The median of the recording's first part; of its last where the first lies in a step: where the
+// very beginning is as the end is.
 double HoldingLevel(const Recording& recording) {
-  const auto samples = static_cast<double>(recording.current_pa.size());
-  const auto part = static_cast<std::size_t>(std::max(1.0, kLevelPart * samples));
-  return MedianOf(recording.current_pa, {0, part});
+  const std::vector<double>& current = recording.current_pa;
+  const std::size_t size = current.size();
+  const auto part =
+      std::max<std::size_t>(1, static_cast<std::size_t>(kLevelPart * static_cast<double>(size)));
+  const auto beginning = std::clamp<std::size_t>(SamplesIn(recording, kBeginning), 1, part);
+  const double first = MedianOf(current, {0, part});
+  const double very_first = MedianOf(current, {0, beginning});
+  const double last = MedianOf(current, {size - part, size});
+  const double apart = std::abs(first - last);
+  const bool in_step =
+      apart > kLeastApart * NoiseOf(recording) && std::abs(very_first - last) < apart / 2;
+  return in_step ? last : first;
 }
 
 // A symmetric mean leaves the place where an edge crosses half its height.
@@ -63,9 +102,7 @@ class PulseFinder {
  public:
   PulseFinder(const Recording& recording, double holding)
       : current_(recording.current_pa), holding_(holding) {
-    const double step = (recording.time_ms.back() - recording.time_ms.front()) /
-                        static_cast<double>(current_.size() - 1);
-    reach_ = static_cast<std::size_t>(kSmoothReach / step);
+    reach_ = SamplesIn(recording, kSmoothReach);
     deviation_ = Smooth(current_, reach_);
     for (double& c : deviation_) c -= holding_;
     taken_.resize(current_.size());
@@ -159,17 +196,6 @@ class PulseFinder {
   std::vector<bool> taken_;
 };
 
-// Median change from sample to sample in the part that gives the holding level.
-double NoiseOf(const Recording& recording) {
-  const std::vector<double>& current = recording.current_pa;
-  const auto part = static_cast<std::size_t>(kLevelPart * static_cast<double>(current.size()));
-  std::vector<double> changes;
-  for (std::size_t k = 1; k < std::max<std::size_t>(part, 2); ++k) {
-    changes.push_back(std::abs(current[k] - current[k - 1]));
-  }
-  return MedianOf(std::move(changes));
-}
-
 // A commanded current is on from its first sample. A measured one is filtered: its edge lies
 // between samples, where it crosses half its height.
 double EdgeTime(const Recording& recording, std::size_t edge, double half, bool measured) {
@@ -180,19 +206,58 @@ double EdgeTime(const Recording& recording, std::size_t edge, double half, bool 
   return time - (time - recording.time_ms[edge - 1]) * after / (after - before);
 }
 
-// Length of the part from the start in which the current is known; 0 where it has gaps.
-std::size_t KnownSamples(const std::vector<double>& current) {
+// The part in which the current is known; empty where it has gaps.
+Range KnownSamples(const std::vector<double>& current) {
   const auto is_unknown = [](double c) { return std::isnan(c); };
-  const auto end = std::find_if(current.begin(), current.end(), is_unknown);
-  return std::all_of(end, current.end(), is_unknown)
-             ? static_cast<std::size_t>(end - current.begin())
-             : 0;
+  const auto begin = std::find_if_not(current.begin(), current.end(), is_unknown);
+  const auto end = std::find_if(begin, current.end(), is_unknown);
+  if (!std::all_of(end, current.end(), is_unknown)) return {};
+  return {static_cast<std::size_t>(begin - current.begin()),
+          static_cast<std::size_t>(end - current.begin())};
 }
 
-Recording Cut(const Recording& recording, std::size_t samples) {
-  Recording cut = recording;
-  cut.time_ms.resize(samples), cut.voltage_mv.resize(samples), cut.current_pa.resize(samples);
-  return cut;
+Recording Cut(const Recording& recording, const Range& range) {
+  const auto cut = [&](const std::vector<double>& values) {
+    return std::vector<double>(values.begin() + static_cast<std::ptrdiff_t>(range.begin),
+                               values.begin() + static_cast<std::ptrdiff_t>(range.end));
+  };
+  return {cut(recording.time_ms), cut(recording.voltage_mv), cut(recording.current_pa), {}};
+}
+
+Range SamplesIn(const Recording& recording, double start_ms, double stop_ms) {
+  const auto sample = [&](double at) {
+    return static_cast<std::size_t>(
+        std::lower_bound(recording.time_ms.begin(), recording.time_ms.end(), at) -
+        recording.time_ms.begin());
+  };
+  return {sample(start_ms), sample(stop_ms)};
+}
+
+// Why a pulse is no step (a ramp, a wave, one stair of several); empty where it is one.
+std::string WhyNoStep(const Recording& recording, const CurrentPulse& pulse, double holding) {
+  const auto [start, stop] = pulse.window;
+  const double tolerance = kFlatShare * std::abs(pulse.amplitude_pa);
+  const double part = (stop - start) / kFlatParts;
+  for (int i = 0; i < kFlatParts; ++i) {
+    const double from = start + i * part;
+    const double level =
+        MedianOf(recording.current_pa, SamplesIn(recording, from, from + part)) - holding;
+    if (std::abs(level - pulse.amplitude_pa) > tolerance) {
+      return fmt::format("the current is {:.4g} pA at {:.6g} ms, and {:.4g} pA in its middle",
+                         level + holding, from, pulse.amplitude_pa + holding);
+    }
+  }
+  const auto beside = [&](double from, double to) {
+    return MedianOf(recording.current_pa, SamplesIn(recording, from, to)) - holding;
+  };
+  const double before = beside(start - kBeside, start), after = beside(stop, stop + kBeside);
+  if (std::abs(before) > tolerance || std::abs(after) > tolerance) {
+    return fmt::format(
+        "the current is {:.4g} pA before and {:.4g} pA after it, not at its holding "
+        "level",
+        before + holding, after + holding);
+  }
+  return "";
 }
 
 auto Refuse(const std::string& why) {
@@ -204,9 +269,11 @@ auto Refuse(const std::string& why) {
 }  // namespace
 
 Result<Stimulus> FindStimulus(const Recording& recording, const StimulusOptions& options) {
-  const std::size_t known = KnownSamples(recording.current_pa);
-  if (known < 2) return Refuse("its current is not known");
-  if (known < recording.current_pa.size()) return FindStimulus(Cut(recording, known), options);
+  const Range known = KnownSamples(recording.current_pa);
+  if (known.size() < 2) return Refuse("its current is not known, or not all the time");
+  if (known.size() < recording.current_pa.size()) {
+    return FindStimulus(Cut(recording, known), options);
+  }
   const std::vector<double>& current = recording.current_pa;
   Stimulus stimulus{.holding_pa = HoldingLevel(recording)};
   const std::vector<Range> ranges = PulseFinder(recording, stimulus.holding_pa).Find();
@@ -233,13 +300,18 @@ Result<Stimulus> FindStimulus(const Recording& recording, const StimulusOptions&
     const auto [low, high] = std::minmax_element(current.begin(), current.end());
     const bool constant =
         *high - *low <= kLeastChange * std::max(1.0, std::abs(stimulus.holding_pa));
-    return Refuse(constant ? "its current is constant" : "its current has no step inside");
+    return Refuse(constant ? "its current is constant (if it is not: is it in pA?)"
+                           : "its current has no step inside");
   }
   if (length(*longest) < options.least_step_ms) {
     return Refuse(fmt::format(
         "its longest current pulse, {:.4g} pA at {:.6g} ms, lasts {:.4g} ms; "
         "below {:g} ms it is taken for a test pulse",
         longest->amplitude_pa, longest->window.start_ms, length(*longest), options.least_step_ms));
+  }
+  if (const std::string why = WhyNoStep(recording, *longest, stimulus.holding_pa); !why.empty()) {
+    return Refuse(fmt::format("its longest current pulse, {:.6g} to {:.6g} ms, is no step: {}",
+                              longest->window.start_ms, longest->window.stop_ms, why));
   }
   stimulus.step = *longest;
   pulses.erase(longest);
@@ -254,14 +326,15 @@ Result<StepWindow> FindStep(const Recording& recording, const StimulusOptions& o
 }
 
 double AmplitudeIn(const Recording& recording, const StepWindow& window) {
-  if (recording.current_pa.empty()) return std::numeric_limits<double>::quiet_NaN();
-  const auto sample = [&](double at) {
-    return static_cast<std::size_t>(
-        std::lower_bound(recording.time_ms.begin(), recording.time_ms.end(), at) -
-        recording.time_ms.begin());
-  };
-  return MedianOf(recording.current_pa, {sample(window.start_ms), sample(window.stop_ms)}) -
-         HoldingLevel(recording);
+  Recording known;  // Without the samples whose current is not.
+  for (std::size_t k = 0; k < recording.current_pa.size(); ++k) {
+    if (std::isnan(recording.current_pa[k])) continue;
+    known.time_ms.push_back(recording.time_ms[k]);
+    known.current_pa.push_back(recording.current_pa[k]);
+  }
+  if (known.current_pa.size() < 2) return std::numeric_limits<double>::quiet_NaN();
+  return MedianOf(known.current_pa, SamplesIn(known, window.start_ms, window.stop_ms)) -
+         HoldingLevel(known);
 }
 
 }  // namespace inferon

@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "common/recordings/columns.h"
+#include "common/recordings/text_lines.h"
 
 namespace inferon {
 namespace {
@@ -25,62 +26,32 @@ auto Refuse(std::size_t row, const std::string& what, const std::string& advice 
   return InvalidArgument(fmt::format("row {} of the recording {}", row, what), advice);
 }
 
-// Lines of a stream, without their ends, in bounded memory.
-class Lines {
- public:
-  explicit Lines(std::istream& text) : text_(text) {}
+constexpr const char* kDecimalAdvice =
+    "If its commas are decimal marks, add --decimal-comma (the fields are then separated by "
+    "semicolons or blanks)";
 
-  // False at the end. A line longer than kMaxLineBytes ends the lines, too (TooLong()).
-  bool Next(std::string& line) {
-    line.clear();
-    bool any = false;
-    for (int c = Get(); c >= 0; c = Get()) {
-      any = true;
-      if (c == '\n') break;
-      if (line.size() == kMaxLineBytes) return too_long_ = true, false;
-      line.push_back(static_cast<char>(c));
-    }
-    if (line.ends_with('\r')) line.pop_back();
-    row_ += any ? 1 : 0;
-    return any;
+bool ParseNumber(std::string_view field, bool decimal_comma, double& value) {
+  std::string with_point;
+  if (const std::size_t comma = field.find(','); decimal_comma && comma != field.npos) {
+    if (field.find('.') != field.npos) return false;
+    with_point = field;
+    with_point[comma] = '.';
+    field = with_point;
   }
-  bool AtEnd() {
-    const int c = Get();
-    if (c >= 0) --at_;
-    return c < 0;
-  }
-  bool TooLong() const { return too_long_; }
-  std::size_t row() const { return row_; }
-
- private:
-  int Get() {
-    if (at_ == end_) {
-      text_.read(buffer_.data(), static_cast<std::streamsize>(buffer_.size()));
-      end_ = static_cast<std::size_t>(text_.gcount());
-      at_ = 0;
-      if (end_ == 0) return -1;
-    }
-    return static_cast<unsigned char>(buffer_[at_++]);
-  }
-
-  std::istream& text_;
-  std::string buffer_ = std::string(std::size_t{1} << 16, '\0');
-  std::size_t at_ = 0, end_ = 0, row_ = 0;
-  bool too_long_ = false;
-};
-
-bool ParseNumber(std::string_view field, double& value) {
   if (field.starts_with('+')) field.remove_prefix(1);
   const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), value);
   return error == std::errc() && end == field.data() + field.size();
 }
 
-bool IsNumbers(const std::vector<std::string_view>& fields) {
-  double ignored = 0;
-  return !fields.empty() && std::all_of(fields.begin(), fields.end(), [&](std::string_view field) {
-    return ParseNumber(field, ignored);
-  });
+std::string_view Unquoted(std::string_view field) {
+  const bool quoted = field.size() >= 2 && field.starts_with('"') && field.ends_with('"');
+  return quoted ? field.substr(1, field.size() - 2) : field;
 }
+
+bool IsBlank(std::string_view line) { return line.find_first_not_of(" \t") == line.npos; }
+
+// A comment in front of the table; its header may look like one.
+bool IsComment(std::string_view line) { return line.starts_with('#') || line.starts_with('%'); }
 
 class TableReader {
  public:
@@ -89,9 +60,14 @@ class TableReader {
   Result<Recording> Read() {
     if (Status begun = Begin(); !begun) return tl::unexpected(begun.error());
     std::string line;
+    std::size_t blank = 0;  // The first of the blank rows before this one.
     while (!pending_.empty() || lines_.Next(line)) {
       if (!pending_.empty()) line = std::move(pending_), pending_.clear();
-      if (line.empty() && lines_.AtEnd()) break;  // A blank last line.
+      if (IsBlank(line)) {
+        if (blank == 0) blank = lines_.row();
+        continue;
+      }
+      if (blank > 0) return Refuse(blank, "is blank, and rows follow it");
       if (Status row = AddRow(line); !row) return tl::unexpected(row.error());
     }
     if (lines_.TooLong()) {
@@ -104,56 +80,108 @@ class TableReader {
   }
 
  private:
-  // Finds the columns, from the options or the header; a first row of numbers stays pending.
+  // Finds the columns, from the options or the header, after any comments.
   Status Begin() {
-    std::string first;
-    if (!lines_.Next(first)) {
-      if (lines_.TooLong()) return Refuse(1, fmt::format("is longer than {} bytes", kMaxLineBytes));
-      return Refuse(1, "is missing: the file is empty");
+    std::string line;
+    for (std::size_t passed = 0; lines_.Next(line); ++passed) {
+      const bool comment = IsComment(line);
+      if (!comment && !IsBlank(line)) return Header(line);
+      if (comment && options_.columns.empty()) {
+        if (Result<Columns> columns = ColumnsOf(line)) {
+          columns_ = std::move(*columns);
+          return {};
+        } else {
+          comment_ = fmt::format("; the comment above, '{:.60}', is no header either: {}", line,
+                                 columns.error().message);
+        }
+      }
+      if (passed == kMaxCommentLines) {
+        return Refuse(lines_.row(),
+                      fmt::format("is one comment too many: there are {} before the header",
+                                  kMaxCommentLines),
+                      "Cut the comments off");
+      }
     }
-    std::string_view header = first;
-    header.remove_prefix(std::min(header.find_first_not_of("# \t"), header.size()));
-    if (header.starts_with("\xEF\xBB\xBF")) header.remove_prefix(3);  // Byte order mark.
-    separator_ = FindSeparator(header);
+    if (lines_.TooLong()) {
+      return Refuse(lines_.row() + 1, fmt::format("is longer than {} bytes", kMaxLineBytes));
+    }
+    return Refuse(lines_.row() + 1, lines_.row() == 0 ? "is missing: the file is empty"
+                                                      : "is missing: there is no header");
+  }
+
+  // Reads a line as names of columns; sets the separator.
+  Result<Columns> ColumnsOf(std::string_view line) {
+    line.remove_prefix(std::min(line.find_first_not_of("#% \t"), line.size()));
+    separator_ = FindSeparator(line, options_.decimal_comma);
     // Names may hold blanks where tabs separate them.
-    const bool tabs = separator_ == ' ' && header.find('\t') != std::string_view::npos;
-    const std::vector<std::string_view> fields = SplitFields(header, tabs ? '\t' : separator_);
+    const bool tabs = separator_ == ' ' && line.find('\t') != line.npos;
+    std::vector<std::string_view> names = SplitFields(line, tabs ? '\t' : separator_);
+    std::transform(names.begin(), names.end(), names.begin(), Unquoted);
+    return ParseColumns(names, options_.units);
+  }
+
+  // The first line that is no comment: names, or numbers that stay pending.
+  Status Header(const std::string& line) {
+    const Result<Columns> named = ColumnsOf(line);
+    const std::vector<std::string_view> fields = SplitFields(line, separator_);
     const bool numbers = IsNumbers(fields);
-    if (numbers) pending_ = first;
-    if (numbers && options_.columns.empty()) {
-      return Refuse(1,
+    if (numbers) pending_ = line;
+    if (!options_.columns.empty()) {
+      Result<Columns> declared = ParseColumns(SplitFields(options_.columns, ','), options_.units);
+      if (!declared) return tl::unexpected(declared.error());
+      columns_ = std::move(*declared);
+      return {};
+    }
+    if (numbers) {
+      return Refuse(lines_.row(),
                     fmt::format("holds numbers ('{:.60}'), so nothing says what its {} columns "
-                                "are and in which units",
-                                first, fields.size()),
+                                "are and in which units{}",
+                                line, fields.size(), comment_),
                     kDeclareAdvice);
     }
-    const std::vector<std::string_view> names =
-        options_.columns.empty() ? fields : SplitFields(options_.columns, ',');
-    Result<Columns> columns = ParseColumns(names, options_.units);
-    if (!columns) {
-      if (!options_.columns.empty()) return tl::unexpected(columns.error());
-      return Refuse(1, fmt::format("is '{:.60}', not a header: {}", first, columns.error().message),
-                    columns.error().advice);
+    if (!named) {
+      return Refuse(
+          lines_.row(),
+          fmt::format("is '{:.60}', not a header: {}{}", line, named.error().message, comment_),
+          named.error().advice);
     }
-    columns_ = std::move(*columns);
-    header_row_ = !numbers;
+    columns_ = *named;
     return {};
+  }
+
+  bool IsNumbers(const std::vector<std::string_view>& fields) const {
+    double ignored = 0;
+    return !fields.empty() &&
+           std::all_of(fields.begin(), fields.end(), [&](std::string_view field) {
+             return ParseNumber(field, options_.decimal_comma, ignored);
+           });
+  }
+
+  Error NoNumber(std::size_t row, std::string_view field) const {
+    double ignored = 0;
+    const bool comma = !options_.decimal_comma && ParseNumber(field, true, ignored);
+    return Refuse(row, fmt::format("holds something that is no number: '{:.40}'", field),
+                  comma ? kDecimalAdvice : kWriteAdvice)
+        .value();
   }
 
   Status AddRow(std::string_view line) {
     const std::size_t row = lines_.row();
     const std::vector<std::string_view> fields = SplitFields(line, separator_);
     if (fields.size() != columns_.size()) {
-      return Refuse(row, fmt::format("does not have {} columns but {}: '{:.60}'", columns_.size(),
-                                     fields.size(), line));
+      return Refuse(
+          row,
+          fmt::format("does not have {} columns but {}: '{:.60}'", columns_.size(), fields.size(),
+                      line),
+          separator_ == ',' ? fmt::format("{}. {}", kWriteAdvice, kDecimalAdvice) : kWriteAdvice);
     }
     double time = 0, voltage = 0, current = 0;
     bool with_current = false;
     for (std::size_t i = 0; i < fields.size(); ++i) {
       if (columns_[i].signal == Signal::kSkip) continue;
       double value = 0;
-      if (!ParseNumber(fields[i], value)) {
-        return Refuse(row, fmt::format("holds something that is no number: '{:.40}'", fields[i]));
+      if (!ParseNumber(fields[i], options_.decimal_comma, value)) {
+        return tl::unexpected(NoNumber(row, fields[i]));
       }
       value *= columns_[i].scale;
       if (columns_[i].signal == Signal::kTime) time = value;
@@ -175,6 +203,7 @@ class TableReader {
           row, fmt::format("is one too many: a sweep has at most {} samples", options_.max_samples),
           "Cut the file to one sweep, or allow more with --max-samples");
     }
+    if (recording_.time_ms.empty()) first_row_ = row;
     recording_.time_ms.push_back(time);
     recording_.voltage_mv.push_back(voltage);
     if (with_current) recording_.current_pa.push_back(current);
@@ -188,8 +217,7 @@ class TableReader {
       return std::move(recording_);
     }
     if (options_.resample) return Resample(recording_, options_.max_samples);
-    const std::size_t row = found->sample + 1 + (header_row_ ? 1 : 0);
-    return Refuse(row,
+    return Refuse(first_row_ + found->sample,
                   fmt::format("comes {:.6g} ms after the row before, where the usual distance "
                               "is {:.6g} ms (and {} more such rows)",
                               found->step_ms, found->usual_ms, found->count - 1),
@@ -197,12 +225,13 @@ class TableReader {
                   "gap");
   }
 
-  Lines lines_;
+  TextLines lines_;
   const ReadOptions& options_;
   Columns columns_;
   char separator_ = ',';
   std::string pending_;
-  bool header_row_ = true;
+  std::string comment_;        // Why the last comment is no header.
+  std::size_t first_row_ = 0;  // Of the samples.
   Recording recording_;
 };
 

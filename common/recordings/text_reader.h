@@ -8,6 +8,7 @@
 
 #include "common/base/result.h"
 #include "common/recordings/recording.h"
+#include "common/recordings/text_lines.h"
 
 namespace inferon {
 
@@ -16,16 +17,18 @@ struct ReadOptions {
   std::string columns;  // "time_ms,voltage_mV,current_pA"; empty: the file's header says.
   std::string units;    // "ms,mV,pA" for columns named without; NWB: "V,A" where the file has none.
   std::size_t max_samples = kMaxSweepSamples;
-  bool resample = false;  // Irregular times are resampled instead of refused.
+  bool resample = false;       // Irregular times are resampled instead of refused.
+  bool decimal_comma = false;  // Text: "-69,5"; fields are separated by semicolons or blanks.
 };
 
-// Longest line of a table, bytes.
-inline constexpr std::size_t kMaxLineBytes = 4096;
+// Most comments and blank lines before the header.
+inline constexpr std::size_t kMaxCommentLines = 1000;
 
-// Reads a table: a header line that names columns and units (columns.h) unless `columns` does, then
-// one sample a row; fields separated by commas, semicolons or blanks; a first line of '#' counts as
-// header. Refuses anything malformed, naming the row: missing or extra fields, NaN (allowed in the
-// current), times that do not ascend or are not equidistant, more than max_samples.
+// Reads a table: comments (lines that begin with '#' or '%') if there are any, a header line that
+// names columns and units (columns.h; a comment that does counts as header) unless `columns` does,
+// then one sample a row; fields separated by commas, semicolons or blanks. Refuses anything
+// malformed, naming the row: missing or extra fields, blank rows (but at the end), NaN (allowed in
+// the current), times that do not ascend or are not equidistant, more than max_samples.
 Result<Recording> ReadTable(std::istream& text, const ReadOptions& options);
 
 // ReadTable of a text, and of a file (its path in front of messages).

@@ -9,6 +9,7 @@
 #include "common/base/files.h"
 #include "common/neuron/observation.h"
 #include "tests/cli/command_runner.h"
+#include "tests/recordings/nwb_files.h"
 
 namespace inferon::cli {
 namespace {
@@ -185,6 +186,85 @@ TEST(RecordingCommandsTest, PlotWritesAPictureWithTheStepAndTheSpikes) {
       runner.Run({"recording", "plot", file, "--out", (runner.folder() / "out.gif").string()});
   EXPECT_EQ(refused.exit_code, kUsage);
   EXPECT_THAT(refused.err, HasSubstr(".svg"));
+}
+
+// A file of three sweeps: 4 with a step, 5 with a ramp, 6 in voltage clamp.
+std::string NwbFile(const CommandRunner& runner) {
+  using inferon::testing::SeriesSpec;
+  inferon::testing::FileSpec spec = inferon::testing::Nwb2();
+  for (const int number : {5, 6}) {
+    for (SeriesSpec series : inferon::testing::Nwb2().series) {
+      series.path.replace(series.path.size() - 1, 1, std::to_string(number));
+      series.sweep_number = number;
+      const bool stimulus = series.type == "CurrentClampStimulusSeries";
+      for (std::size_t k = 1000; stimulus && k < 4000; ++k) {
+        series.data[k] = 1e-13 * static_cast<double>(k - 1000);
+      }
+      if (number == 6 && !stimulus) series.type = "VoltageClampSeries";
+      spec.series.push_back(series);
+    }
+  }
+  const std::filesystem::path path = runner.folder() / "cell.nwb";
+  inferon::testing::WriteHdf5(path, spec);
+  return path.string();
+}
+
+TEST(RecordingCommandsTest, OfAFileWithSweepsThoseWithAStepAreTakenAndTheOthersNamed) {
+  CommandRunner runner;
+  const CommandResult result =
+      runner.Run({"recording", "features", NwbFile(runner), "--features", "twelve", "--json"});
+  ASSERT_EQ(result.exit_code, kOk) << result.err;
+  const nlohmann::json json = nlohmann::json::parse(result.out);
+  ASSERT_EQ(json.at("sweeps").size(), 1u);
+  EXPECT_EQ(json.at("sweeps")[0].at("sweep"), "CurrentClampSeries_04");
+  EXPECT_EQ(json.at("sweeps")[0].at("features").at("spike_count"), 6);
+  ASSERT_EQ(json.at("skipped").size(), 2u);
+  EXPECT_THAT(json.at("skipped")[0].at("reason").get<std::string>(), HasSubstr("is no step"));
+  EXPECT_THAT(json.at("skipped")[1].at("reason").get<std::string>(), HasSubstr("VoltageClamp"));
+  const CommandResult table = runner.Run({"recording", "info", NwbFile(runner)});
+  EXPECT_THAT(table.out, HasSubstr("100 to 400 ms"));
+  EXPECT_THAT(table.out, HasSubstr("is no step"));
+}
+
+TEST(RecordingCommandsTest, DoubtsAreSaidOfEverySweep) {
+  CommandRunner runner;
+  inferon::testing::FileSpec spec = inferon::testing::Nwb2();
+  inferon::testing::SeriesSpec other = spec.series[0];
+  other.path = "/acquisition/CurrentClampSeries_05", other.sweep_number = 5;
+  for (double& volts : other.data) volts /= 1000;  // Not volts, then.
+  spec.series.push_back(other);
+  const std::filesystem::path path = runner.folder() / "cell.nwb";
+  inferon::testing::WriteHdf5(path, spec);
+  const CommandResult result = runner.Run({"recording", "info", path.string()});
+  EXPECT_THAT(result.err, HasSubstr("CurrentClampSeries_05: the voltage stays between"));
+  EXPECT_EQ(result.err.find("CurrentClampSeries_04: the voltage stays between"), std::string::npos);
+}
+
+TEST(RecordingCommandsTest, ASweepOfAFileIsChosenByNumberAndPlottedOrConverted) {
+  CommandRunner runner;
+  const std::string file = NwbFile(runner), picture = (runner.folder() / "p.svg").string();
+  const CommandResult which = runner.Run({"recording", "plot", file, "--out", picture});
+  EXPECT_EQ(which.exit_code, kUsage);
+  EXPECT_THAT(which.err, HasSubstr("--sweep N"));
+  EXPECT_EQ(runner.Run({"recording", "plot", file, "--sweep", "4", "--out", picture}).exit_code,
+            kOk);
+  const std::string folder = (runner.folder() / "all").string();
+  ASSERT_EQ(
+      runner.Run({"recording", "convert", file, "--sweep", "all-steps", "--out", folder}).exit_code,
+      kOk);
+  const std::string converted = folder + "/CurrentClampSeries_04.csv";
+  const CommandResult again = runner.Run({"recording", "info", converted, "--json"});
+  EXPECT_EQ(nlohmann::json::parse(again.out).at("step").at("spikes"), 6);
+}
+
+TEST(RecordingCommandsTest, DecimalCommasNeedTheirOption) {
+  CommandRunner runner;
+  const std::string file =
+      runner.Write("r.csv", "time_ms;voltage_mV\n0,0;-70,5\n0,1;-70,4\n0,2;-70,5\n");
+  const CommandResult refused = runner.Run({"recording", "info", file});
+  EXPECT_EQ(refused.exit_code, kUsage);
+  EXPECT_THAT(refused.err, HasSubstr("--decimal-comma"));
+  EXPECT_EQ(runner.Run({"recording", "info", file, "--decimal-comma"}).exit_code, kOk);
 }
 
 TEST(RecordingCommandsTest, LimitOfSamplesIsConfigurable) {

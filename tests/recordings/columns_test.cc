@@ -51,6 +51,9 @@ TEST(ColumnsTest, FieldsAreSplitAtTheSeparatorOrBlanks) {
   EXPECT_THAT(SplitFields(" 1 ,2,", ','), ElementsAre("1", "2", ""));
   EXPECT_THAT(SplitFields("  1\t 2 ", ' '), ElementsAre("1", "2"));
   EXPECT_EQ(FindSeparator("a;b"), ';');
+  EXPECT_EQ(FindSeparator("0,5;1"), ';');
+  EXPECT_EQ(FindSeparator("0,5 1"), ',');
+  EXPECT_EQ(FindSeparator("0,5 1", /*decimal_comma=*/true), ' ');
 }
 
 }  // namespace

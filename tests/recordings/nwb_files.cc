@@ -55,6 +55,19 @@ hid_t WriteClaim(hid_t group, std::size_t claimed) {
   return dataset;
 }
 
+hid_t WriteFiltered(hid_t group, const SeriesSpec& series) {
+  const hsize_t size = series.data.size();
+  const hid_t space = H5Screate_simple(1, &size, nullptr);
+  const hid_t list = H5Pcreate(H5P_DATASET_CREATE);
+  H5Pset_chunk(list, 1, &size);
+  H5Pset_filter(list, series.filter, H5Z_FLAG_MANDATORY, 0, nullptr);
+  const hid_t dataset =
+      H5Dcreate2(group, "data", H5T_IEEE_F64LE, space, H5P_DEFAULT, list, H5P_DEFAULT);
+  H5Dwrite(dataset, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, series.data.data());
+  H5Pclose(list), H5Sclose(space);
+  return dataset;
+}
+
 hid_t WriteStrings(hid_t group, const char* name, const std::vector<std::string>& texts) {
   constexpr std::size_t kSize = 32;
   const hid_t type = H5Tcopy(H5T_C_S1);
@@ -80,6 +93,7 @@ hid_t MakeGroup(hid_t file, const std::string& path) {
 
 hid_t WriteData(hid_t group, const SeriesSpec& series) {
   if (series.claimed > 0) return WriteClaim(group, series.claimed);
+  if (series.filter != 0) return WriteFiltered(group, series);
   if (series.as_text) return WriteStrings(group, "data", {"no", "numbers"});
   return WriteArray(group, "data", series.data, series.as_int16 ? H5T_STD_I16LE : H5T_IEEE_F64LE);
 }
@@ -89,9 +103,10 @@ void WriteSeries(hid_t file, const SeriesSpec& series) {
   const hid_t data = WriteData(group, series);
   if (!series.unit.empty()) WriteText(data, "unit", series.unit);
   WriteNumber(data, "conversion", series.conversion);
+  if (series.offset != 0) WriteNumber(data, "offset", series.offset);
   H5Dclose(data);
   if (series.rate_hz != 0) {
-    const hid_t start = WriteScalar(group, "starting_time", 0);
+    const hid_t start = WriteScalar(group, "starting_time", series.start_s);
     WriteNumber(start, "rate", series.rate_hz);
     H5Dclose(start);
   }

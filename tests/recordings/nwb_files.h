@@ -16,7 +16,10 @@ struct SeriesSpec {
   double rate_hz = 10'000;     // 0: no starting_time.
   std::string unit = "volts";  // Empty: no unit.
   double conversion = 1;
-  std::string type;  // neurodata_type; empty: none.
+  double offset = 0;   // Written unless 0.
+  double start_s = 0;  // The starting time.
+  int filter = 0;      // Number of a registered filter that compresses the data; 0: none.
+  std::string type;    // neurodata_type; empty: none.
   std::optional<double> sweep_number;
   std::string electrode;           // Name of a group that the series links to; empty: none.
   bool as_int16 = false;           // Stored as rounded 16-bit integers.

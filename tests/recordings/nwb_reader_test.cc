@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <hdf5.h>
 
 #include <cmath>
 
@@ -71,6 +72,20 @@ TEST_F(NwbReaderTest, ConversionScalesStoredIntegers) {
   spec.series[0].conversion = 1e-5;
   const Recording recording = ReadFirst(spec).value();
   EXPECT_NEAR(recording.voltage_mv[0], -70, 1e-9);
+}
+
+TEST_F(NwbReaderTest, OffsetIsAddedInTheSeriesUnit) {
+  FileSpec spec = Nwb2();
+  for (double& v : spec.series[0].data) v = (v + 0.05) * 1e5;
+  spec.series[0].as_int16 = true;
+  spec.series[0].conversion = 1e-5, spec.series[0].offset = -0.05;
+  for (double& i : spec.series[1].data) i -= 20e-12;
+  spec.series[1].offset = 20e-12;
+  const Recording recording = ReadFirst(spec).value();
+  EXPECT_NEAR(recording.voltage_mv[0], -70, 1e-9);
+  EXPECT_NEAR(recording.current_pa[0], 0, 1e-9);
+  spec.series[0].offset = NAN;
+  EXPECT_THAT(ReadFirst(spec).error().message, HasSubstr("offset nan"));
 }
 
 TEST_F(NwbReaderTest, OldPipelinesConversionIsLeftAsideAndSaid) {
@@ -205,6 +220,102 @@ TEST_F(NwbReaderTest, StimulusOfAnotherRateIsTakenAtTheSameTimes) {
   spec.series[1].data = coarse;
   spec.series[1].rate_hz = 2000;
   EXPECT_NEAR(FindStep(ReadFirst(spec).value()).value().start_ms, 100, 0.5);
+}
+
+// Timestamps of a series, and no rate.
+void Stamp(SeriesSpec& series, double start_s, double step_s) {
+  series.rate_hz = 0;
+  series.timestamps.clear();
+  for (std::size_t k = 0; k < series.data.size(); ++k) {
+    series.timestamps.push_back(start_s + step_s * static_cast<double>(k));
+  }
+}
+
+void Thin(SeriesSpec& series, std::size_t factor) {
+  std::vector<double> coarse;
+  for (std::size_t k = 0; k < series.data.size(); k += factor) coarse.push_back(series.data[k]);
+  series.data = std::move(coarse);
+}
+
+TEST_F(NwbReaderTest, CurrentIsTakenAtTheVoltagesTimesWhateverTellsThem) {
+  FileSpec stamped = Nwb2();  // Voltage by timestamps, current by a start and half the rate.
+  Stamp(stamped.series[0], 12.5, 1e-4);
+  Thin(stamped.series[1], 2);
+  stamped.series[1].rate_hz = 5000, stamped.series[1].start_s = 12.5;
+  FileSpec other = Nwb2();  // The other way round.
+  other.series[0].start_s = 12.5;
+  Thin(other.series[1], 2);
+  Stamp(other.series[1], 12.5, 2e-4);
+  const StepWindow absolute = FindStep(ReadFirst(stamped).value()).value();
+  EXPECT_NEAR(absolute.start_ms, 12'600, 0.2);
+  EXPECT_NEAR(absolute.stop_ms, 12'900, 0.2);
+  EXPECT_NEAR(FindStep(ReadFirst(other).value()).value().start_ms, 100, 0.2);
+  std::swap(other.series[1].timestamps[3], other.series[1].timestamps[4]);
+  EXPECT_THAT(ReadFirst(other).error().message, HasSubstr("do not rise"));
+}
+
+TEST_F(NwbReaderTest, CurrentThatBeginsLaterIsUnknownBefore) {
+  FileSpec spec = Nwb2();
+  spec.series[0].start_s = 3;
+  spec.series[1].start_s = 3.05;
+  spec.series[1].data.erase(spec.series[1].data.begin(), spec.series[1].data.begin() + 500);
+  const Recording recording = ReadFirst(spec).value();
+  EXPECT_TRUE(std::isnan(recording.current_pa[499]));
+  EXPECT_EQ(recording.current_pa[500], 0);
+  EXPECT_NEAR(FindStep(recording).value().start_ms, 100, 0.1);
+  EXPECT_THAT(recording.notes, ElementsAre(HasSubstr("5500 of the response's 6000")));
+  spec.series[1].start_s = 300;
+  EXPECT_THAT(ReadFirst(spec).value().notes, ElementsAre(HasSubstr("0 of the response's 6000")));
+}
+
+TEST_F(NwbReaderTest, WithoutNumbersANameOrBeingAloneTellsTheStimulus) {
+  FileSpec spec = Nwb2();
+  for (SeriesSpec& series : spec.series) series.sweep_number.reset();
+  spec.series[0].path = "/acquisition/response";
+  spec.series[1].path = "/stimulus/presentation/stimulus";
+  ExpectTheStep(ReadFirst(spec).value());
+  SeriesSpec second = spec.series[0];
+  second.path = "/acquisition/second";
+  spec.series.push_back(second);
+  const Recording two = ReadFirst(spec).value();
+  EXPECT_TRUE(two.current_pa.empty());
+  EXPECT_THAT(two.notes, ElementsAre(HasSubstr("cannot be told")));
+  spec.series[1].path = "/stimulus/presentation/response";
+  ExpectTheStep(ReadFirst(spec).value());
+  spec = Nwb2();  // Numbers that disagree are no pair, even alone.
+  spec.series[1].sweep_number = 5;
+  EXPECT_TRUE(ReadFirst(spec).value().current_pa.empty());
+}
+
+TEST_F(NwbReaderTest, NanAtTheEndOfAStoppedSweepIsLeftOutAndSaid) {
+  FileSpec spec = Nwb2();
+  for (std::size_t k = 5500; k < 6000; ++k) spec.series[0].data[k] = NAN;
+  const Recording recording = ReadFirst(spec).value();
+  EXPECT_EQ(recording.time_ms.size(), 5500u);
+  EXPECT_THAT(recording.notes, ElementsAre(HasSubstr("last 500 samples are NaN")));
+  for (double& v : spec.series[0].data) v = NAN;
+  EXPECT_THAT(ReadFirst(spec).error().message, HasSubstr("fewer than 2"));
+}
+
+// A filter that does nothing, under a number that no library has.
+constexpr H5Z_filter_t kForeignFilter = 300;
+std::size_t PassThrough(unsigned, std::size_t, const unsigned*, std::size_t bytes, std::size_t*,
+                        void**) {
+  return bytes;
+}
+
+TEST_F(NwbReaderTest, CompressionThatIsNotKnownIsNamed) {
+  const H5Z_class2_t filter{H5Z_CLASS_T_VERS, kForeignFilter, 1,       1,
+                            "foreign",        nullptr,        nullptr, PassThrough};
+  ASSERT_GE(H5Zregister(&filter), 0);
+  FileSpec spec = Nwb2();
+  spec.series[0].filter = kForeignFilter;
+  const auto file = Open(spec).value();
+  ASSERT_GE(H5Zunregister(kForeignFilter), 0);
+  const auto refused = file->Read(0);
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, HasSubstr("filter 300 (foreign)"));
+  EXPECT_THAT(refused.error().advice, HasSubstr("h5repack"));
 }
 
 TEST_F(NwbReaderTest, TimestampsMustRiseAndMayBeResampled) {

@@ -41,6 +41,26 @@ TEST(RecordingTest, VoltagesInTheWrongUnitAreDoubted) {
   EXPECT_THAT(FindDoubts(recording), ElementsAre(HasSubstr("check its unit")));
 }
 
+TEST(RecordingTest, VoltsThatAreCalledMillivoltsAreDoubted) {
+  Recording recording = Spiking();
+  for (double& v : recording.voltage_mv) v /= 1000;
+  EXPECT_THAT(FindDoubts(recording), ElementsAre(HasSubstr("between -0.07 and 0.03")));
+}
+
+TEST(RecordingTest, SamplesTooFarApartOrTooCloseAreDoubted) {
+  const auto every = [](double step) {
+    Recording recording = Spiking();
+    for (std::size_t k = 0; k < recording.time_ms.size(); ++k) {
+      recording.time_ms[k] = step * static_cast<double>(k);
+    }
+    return FindDoubts(recording);
+  };
+  EXPECT_THAT(every(0.5), IsEmpty());
+  EXPECT_THAT(every(0.51), ElementsAre(HasSubstr("narrow spikes")));
+  EXPECT_THAT(every(0.0011), IsEmpty());
+  EXPECT_THAT(every(0.0009), ElementsAre(HasSubstr("unit of the time")));
+}
+
 TEST(RecordingTest, FirstIrregularSampleIsNamedAndAllAreCounted) {
   const Recording recording{{0, 1, 2, 2.5, 4, 5, 6}, {0, 0, 0, 0, 0, 0, 0}, {}, {}};
   const Irregularity found = FindIrregularity(recording).value();
@@ -54,6 +74,8 @@ TEST(RecordingTest, ResamplingInterpolatesAndKeepsUnknownCurrentUnknown) {
   EXPECT_THAT(even.voltage_mv, ElementsAre(0, 1, 2, 3, 4));
   EXPECT_TRUE(std::isnan(even.current_pa[1]));
   EXPECT_EQ(even.current_pa[3], 2);
+  EXPECT_THAT(even.notes, ElementsAre(HasSubstr("1 gaps were bridged by straight lines, the "
+                                                "longest 2 ms from 2 ms on")));
   EXPECT_FALSE(Resample({{0, 1, 2, 4}, {0, 1, 2, 4}, {}, {}}, 4));
 }
 

@@ -78,6 +78,71 @@ TEST(StimulusTest, SaysWhyNoStepIsKnown) {
   EXPECT_THAT(FindStep(recording).error().advice, HasSubstr("start and stop"));
 }
 
+// The same with this current instead, pA at ms.
+template <typename Current>
+Recording WithCurrent(Current current) {
+  Recording recording = WithPulses({});
+  for (std::size_t k = 0; k < recording.current_pa.size(); ++k) {
+    recording.current_pa[k] = current(recording.time_ms[k]);
+  }
+  return recording;
+}
+
+TEST(StimulusTest, RampsWavesAndStairsAreNoSteps) {
+  const auto inside = [](double t) { return t >= 300 && t < 1300; };
+  const Recording ramp = WithCurrent([&](double t) { return inside(t) ? (t - 300) / 5 : 0; });
+  const Recording triangle =
+      WithCurrent([&](double t) { return inside(t) ? 100 - std::abs(t - 800) / 5 : 0; });
+  const Recording sine =
+      WithCurrent([&](double t) { return inside(t) ? 100 * std::sin((t - 300) / 50) : 0; });
+  for (const Recording& recording : {ramp, triangle, sine}) {
+    EXPECT_THAT(FindStep(recording).error().message, HasSubstr("is no step"));
+  }
+  const Recording stairs = WithPulses({{300, 700, 100}, {700, 1300, 200}});
+  EXPECT_THAT(FindStep(stairs).error().message, HasSubstr("not at its holding level"));
+  const Recording down = WithPulses({{300, 700, 200}, {700, 1300, 100}});
+  EXPECT_THAT(FindStep(down).error().message, HasSubstr("not at its holding level"));
+  EXPECT_TRUE(FindStep(WithPulses({{300, 700, 100}, {720, 1100, 200}})));
+}
+
+TEST(StimulusTest, LevelOfAStepMayDriftByAFifth) {
+  const auto slope = [](double share) {
+    return WithCurrent(
+        [=](double t) { return t >= 300 && t < 1300 ? 100 * (1 + share * (t - 800) / 450) : 0; });
+  };
+  EXPECT_TRUE(FindStep(slope(0.19)));
+  EXPECT_FALSE(FindStep(slope(0.21)));
+}
+
+TEST(StimulusTest, StepMayBeginSoonAfterTheRecording) {
+  for (const double start : {2.0, 10.0, 70.0}) {
+    const Stimulus found = FindStimulus(WithPulses({{start, 1000, 100}}, -20, 5)).value();
+    EXPECT_NEAR(found.step.window.start_ms, start, 0.2);
+    EXPECT_NEAR(found.holding_pa, -20, 1);
+    EXPECT_NEAR(found.step.amplitude_pa, 100, 1);
+  }
+}
+
+TEST(StimulusTest, NoiseAndAPulseAtTheEndDoNotMoveTheHoldingLevel) {
+  for (const double noise : {10.0, 20.0, 30.0, 40.0, 50.0}) {
+    const Stimulus found =
+        FindStimulus(WithPulses({{300, 1000, 161}, {1430, 1450, 60}}, 0, noise)).value();
+    EXPECT_NEAR(found.holding_pa, 0, 0.1 * noise) << noise;
+  }
+}
+
+TEST(StimulusTest, CurrentMayBeUnknownAtBothEnds) {
+  Recording recording = WithPulses({{300, 800, 100}});
+  for (std::size_t k = 0; k < 1000; ++k) recording.current_pa[k] = NAN;
+  for (std::size_t k = 12'000; k < recording.current_pa.size(); ++k) recording.current_pa[k] = NAN;
+  EXPECT_DOUBLE_EQ(FindStep(recording).value().start_ms, 300);
+  EXPECT_DOUBLE_EQ(AmplitudeIn(recording, {400, 700}), 100);
+  recording.current_pa[5000] = NAN;
+  EXPECT_THAT(FindStep(recording).error().message, HasSubstr("not all the time"));
+  EXPECT_DOUBLE_EQ(AmplitudeIn(recording, {400, 700}), 100);
+  EXPECT_TRUE(std::isnan(AmplitudeIn(recording, {0, 50})));
+}
+
 TEST(StimulusTest, StimulusShorterThanTheResponseIsEnough) {
   Recording recording = WithPulses({{300, 800, 100}});
   for (std::size_t k = 12'000; k < recording.current_pa.size(); ++k) recording.current_pa[k] = NAN;

@@ -87,6 +87,58 @@ TEST(TextReaderTest, RefusesMalformedRowsByNumber) {
   ExpectRefused(std::string(kHeader) + "0,-70,0\n1,-70,0\n0.5,-70,0\n", "not after the row before");
 }
 
+TEST(TextReaderTest, CommentsMayStandBeforeTheHeaderOrNameTheColumns) {
+  const std::string rows = "0,-70,0\n1,-69,5\n";
+  for (const char* head : {"# cell 17, mouse\n\n# rig 3\ntime_ms,voltage_mV,current_pA\n",
+                           "# cell 17, mouse\n# time_ms,voltage_mV,current_pA\n",
+                           "% time_ms,voltage_mV,current_pA\n"}) {
+    const Recording recording = ParseRecording(head + rows).value();
+    EXPECT_THAT(recording.voltage_mv, ElementsAre(-70, -69)) << head;
+  }
+  EXPECT_TRUE(ParseRecording("# cell\n" + rows, {.columns = "time_ms,voltage_mV,current_pA"}));
+  ExpectRefused("# time_ms,voltage\n" + rows, "'# time_ms,voltage', is no header either");
+  ExpectRefused("# cell\n" + std::string(kHeader) + "0,-70,0\n# note\n1,-70,0\n", "row 4 of");
+  ExpectRefused("# cell\n" + std::string(kHeader) + "0,-70,0\n1,-70,0\n2,-70,0\n9,-70,0\n",
+                "row 6 of");
+  ExpectRefused("# cell\n", "no header");
+}
+
+TEST(TextReaderTest, LimitOfCommentsIsExact) {
+  std::string comments;
+  for (std::size_t k = 0; k < kMaxCommentLines; ++k) comments += "#\n";
+  const std::string table = std::string(kHeader) + "0,-70,0\n1,-70,0\n";
+  EXPECT_TRUE(ParseRecording(comments + table));
+  ExpectRefused(comments + "#\n" + table, "one comment too many");
+}
+
+TEST(TextReaderTest, DecimalCommasAreReadOnRequestOnly) {
+  const std::string text = "time_ms;voltage_mV\n0,5;-70,25\n1;-69\n";
+  ExpectRefused(text, "no number: '0,5'");
+  EXPECT_THAT(ParseRecording(text).error().advice, HasSubstr("--decimal-comma"));
+  const ReadOptions options{.decimal_comma = true};
+  const Recording recording = ParseRecording(text, options).value();
+  EXPECT_THAT(recording.time_ms, ElementsAre(0.5, 1));
+  EXPECT_THAT(recording.voltage_mv, ElementsAre(-70.25, -69));
+  const ReadOptions blanks{.columns = "time_ms,voltage_mV", .decimal_comma = true};
+  EXPECT_THAT(ParseRecording("0,5\t-70,25\n1\t-69\n", blanks).value().voltage_mv,
+              ElementsAre(-70.25, -69));
+  ExpectRefused("time_ms;voltage_mV\n0;-1.070,25\n1;-69\n", "no number", options);
+  ExpectRefused("time_ms,voltage_mV\n0,5,-70,25\n", "2 columns but 4");
+}
+
+TEST(TextReaderTest, FilesOfOtherSystemsAndProgramsAreRead) {
+  for (const char* text :
+       {"time_ms,voltage_mV\r0,-70\r1,-69\r", "time_ms,voltage_mV\r\n0,-70\r\n1,-69",
+        "\xEF\xBB\xBFtime_ms,voltage_mV\n0,-70\n1,-69\n",
+        "\xEF\xBB\xBF# time_ms,voltage_mV\n0,-70\n1,-69\n",
+        "\"time_ms\",\"voltage_mV\"\n0,-70\n1,-69\n",
+        "time_ms,voltage_mV\n0,-70\n1,-69\n\n \n\n"}) {
+    const Result<Recording> recording = ParseRecording(text);
+    ASSERT_TRUE(recording) << text << ": " << recording.error().message;
+    EXPECT_THAT(recording->voltage_mv, ElementsAre(-70, -69)) << text;
+  }
+}
+
 std::string WithGap() {
   std::string text = "time_ms,voltage_mV\n";
   for (const int t : {0, 1, 2, 3, 6, 7, 8}) text += fmt::format("{},{}\n", t, 10 * t);
@@ -120,6 +172,8 @@ TEST(TextReaderTest, LimitOfSamplesIsExact) {
 }
 
 TEST(TextReaderTest, LinesAreBounded) {
+  EXPECT_TRUE(ParseRecording('#' + std::string(kMaxLineBytes - 1, 'x') + "\n" + kHeader +
+                             "0,-70,0\n1,-70,0\n"));
   const std::string line(kMaxLineBytes + 1, '1');
   ExpectRefused(line, "longer than");
   ExpectRefused(std::string(kHeader) + "0,-70,0\n" + line, "row 3 of");

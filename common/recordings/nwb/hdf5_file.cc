@@ -86,6 +86,24 @@ bool IsNumber(const TypeId& type) {
   return kind == H5T_INTEGER || kind == H5T_FLOAT;
 }
 
+// Why numbers cannot be read: a compression that this library cannot undo, else damage.
+Status WhyUnreadable(const DatasetId& dataset, const std::string& name) {
+  const ListId list(H5Dget_create_plist(dataset));
+  for (int i = 0; i < H5Pget_nfilters(list); ++i) {
+    unsigned flags = 0, config = 0;
+    std::size_t values = 0;
+    std::array<char, 64> filter{};
+    const H5Z_filter_t id = H5Pget_filter2(list, static_cast<unsigned>(i), &flags, &values, nullptr,
+                                           filter.size(), filter.data(), &config);
+    if (id < 0 || H5Zfilter_avail(id) > 0) continue;
+    return InvalidArgument(
+        fmt::format("{} is compressed by the filter {} ({}), which the HDF5 library here lacks",
+                    name, static_cast<int>(id), FixedText(filter.data(), filter.size())),
+        "Repack the file with gzip where that filter is known: h5repack -f GZIP=4 IN OUT");
+  }
+  return Damaged(fmt::format("the numbers of {} cannot be read", name));
+}
+
 // Chunks and external files: what reading a few numbers could cost or open.
 Status CheckStorage(const DatasetId& dataset, const std::string& name) {
   const ListId list(H5Dget_create_plist(dataset));
@@ -274,7 +292,7 @@ Result<std::vector<double>> Hdf5File::Numbers(const std::string& dataset, std::s
   if (H5Sselect_hyperslab(file_space, H5S_SELECT_SET, start.data(), nullptr, block.data(),
                           nullptr) < 0 ||
       H5Dread(data, H5T_NATIVE_DOUBLE, memory_space, file_space, H5P_DEFAULT, numbers.data()) < 0) {
-    return Damaged(fmt::format("the numbers of {} cannot be read", dataset));
+    return tl::unexpected(WhyUnreadable(data, dataset).error());
   }
   return numbers;
 }

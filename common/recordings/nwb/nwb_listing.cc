@@ -65,6 +65,7 @@ class Lister {
         stimulus.replace(channel, 3, "_DA");
       }
       if (file_.Exists(stimulus + "/data")) series.stimulus = stimulus;
+      series.no_stimulus = "the file has no stimulus for this sweep";
       if (sweep.number) {
         const std::string epoch = fmt::format("/epochs/Experiment_{}", *sweep.number);
         if (file_.Exists(epoch)) series.experiment = epoch;
@@ -94,6 +95,7 @@ class Lister {
       if (!file_.Exists(path + "/data")) continue;
       stimuli.push_back({path, name, Number2(path, name), file_.ObjectId(path + "/electrode")});
     }
+    std::vector<SweepInfo> sweeps;
     for (const std::string& name : file_.Children("/acquisition")) {
       const std::string path = "/acquisition/" + name;
       if (!file_.Exists(path + "/data")) continue;
@@ -103,7 +105,19 @@ class Lister {
       if (type != "CurrentClampSeries" && type != "IZeroClampSeries") {
         sweep.problem = fmt::format("it is no current-clamp series but '{}'", type);
       }
-      Series series{.response = path, .stimulus = StimulusOf(path, sweep, stimuli)};
+      sweeps.push_back(std::move(sweep));
+    }
+    const auto usable = std::count_if(sweeps.begin(), sweeps.end(),
+                                      [](const SweepInfo& sweep) { return sweep.problem.empty(); });
+    for (SweepInfo& sweep : sweeps) {
+      Series series{.response = "/acquisition/" + sweep.name};
+      series.stimulus = StimulusOf(series.response, sweep, stimuli, usable == 1);
+      series.no_stimulus = stimuli.empty()
+                               ? "the file has no stimulus for this sweep"
+                               : fmt::format(
+                                     "which of the file's {} stimuli is this sweep's cannot be "
+                                     "told: neither its sweep number nor its name says so",
+                                     stimuli.size());
       Add(std::move(sweep), std::move(series));
     }
   }
@@ -114,19 +128,28 @@ class Lister {
     return NumberOf(name);
   }
 
+  // `alone`: the sweep is the only one in the file, so the only stimulus is its own, too.
   std::string StimulusOf(const std::string& response, const SweepInfo& sweep,
-                         const std::vector<Stimulus>& stimuli) const {
+                         const std::vector<Stimulus>& stimuli, bool alone) const {
     std::vector<const Stimulus*> same;
     for (const Stimulus& stimulus : stimuli) {
       if (sweep.number && stimulus.number == sweep.number) same.push_back(&stimulus);
     }
+    const std::optional<std::uint64_t> electrode = file_.ObjectId(response + "/electrode");
     if (same.size() > 1) {
-      const std::optional<std::uint64_t> electrode = file_.ObjectId(response + "/electrode");
       std::erase_if(same, [&](const Stimulus* stimulus) {
         return !electrode || stimulus->electrode != electrode;
       });
     }
-    return same.size() == 1 ? same.front()->path : "";
+    if (same.size() == 1) return same.front()->path;
+    for (const Stimulus& stimulus : stimuli) {
+      if (stimulus.name == sweep.name) return stimulus.path;
+    }
+    if (!alone || stimuli.size() != 1 || !sweep.problem.empty()) return "";
+    const Stimulus& only = stimuli.front();
+    const bool other_number = sweep.number && only.number;
+    const bool other_electrode = electrode && only.electrode && electrode != only.electrode;
+    return other_number || other_electrode ? "" : only.path;
   }
 
   void Add(SweepInfo sweep, Series series) {

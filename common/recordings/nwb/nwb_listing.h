@@ -12,9 +12,10 @@ namespace inferon::nwb {
 
 // Where one sweep lies in the file.
 struct Series {
-  std::string response;    // Group of the voltage,
-  std::string stimulus;    // of the current; empty where there is none.
-  std::string experiment;  // NWB 1: the epoch that says which samples are valid; may be empty.
+  std::string response;     // Group of the voltage,
+  std::string stimulus;     // of the current; empty where there is none,
+  std::string no_stimulus;  // and why, as a sentence without a full stop.
+  std::string experiment;   // NWB 1: the epoch that says which samples are valid; may be empty.
 };
 
 struct Listing {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -18,12 +19,63 @@ constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 // apply: their numbers are volts and amperes already.
 constexpr double kFirstTrueConversion = 1.1;
 
-// One numeric series of a file, ready to be scaled.
+// From stored numbers to mV or pA.
+struct Scaling {
+  double factor = 1, shift = 0;
+};
+
+// One series of a file, in mV or pA.
 struct Samples {
   std::vector<double> values;
   double rate_khz = 0;
   double start_ms = 0;
   std::vector<double> times_ms;  // Where the file has timestamps instead of a rate.
+
+  double TimeOf(std::size_t k) const {
+    return times_ms.empty() ? start_ms + static_cast<double>(k) / rate_khz : times_ms[k];
+  }
+  // Mean distance of the samples.
+  double Step() const {
+    if (times_ms.empty()) return 1 / rate_khz;
+    return times_ms.size() < 2
+               ? 0
+               : (times_ms.back() - times_ms.front()) / static_cast<double>(times_ms.size() - 1);
+  }
+};
+
+// Whether times rise; true where there is a rate.
+bool TimesRise(const Samples& samples) {
+  const std::vector<double>& times = samples.times_ms;
+  return std::adjacent_find(times.begin(), times.end(),
+                            [](double a, double b) { return !(b > a); }) == times.end();
+}
+
+// Looks up the sample nearest in time, for times that rise.
+class Nearest {
+ public:
+  explicit Nearest(const Samples& samples) : samples_(samples) {}
+
+  // None where the time lies outside the series.
+  std::optional<std::size_t> At(double time_ms) {
+    const std::size_t size = samples_.values.size();
+    if (size == 0) return std::nullopt;
+    if (samples_.times_ms.empty()) {
+      const double at = std::floor((time_ms - samples_.start_ms) * samples_.rate_khz + 0.5);
+      if (at < 0 || at >= static_cast<double>(size)) return std::nullopt;
+      return static_cast<std::size_t>(at);
+    }
+    const double half = samples_.Step() / 2;
+    if (time_ms < samples_.TimeOf(0) - half || time_ms > samples_.TimeOf(size - 1) + half) {
+      return std::nullopt;
+    }
+    const auto off = [&](std::size_t k) { return std::abs(samples_.TimeOf(k) - time_ms); };
+    while (last_ + 1 < size && off(last_ + 1) <= off(last_)) ++last_;
+    return last_;
+  }
+
+ private:
+  const Samples& samples_;
+  std::size_t last_ = 0;
 };
 
 class NwbFile : public RecordingFile {
@@ -51,9 +103,9 @@ class NwbFile : public RecordingFile {
   }
 
  private:
-  // Factor from the stored numbers to mV or pA: the unit's (the file's, else the one given), times
-  // the conversion of the series.
-  Result<double> Scale(const std::string& group, Signal signal) const {
+  // The unit's factor (of the file's unit, else of the one given) times the series' conversion; the
+  // series' offset is in its unit.
+  Result<Scaling> Scale(const std::string& group, Signal signal) const {
     const std::optional<std::string> declared = DeclaredUnit(file_, group);
     std::string unit = declared.value_or("");
     if (!declared) {
@@ -74,11 +126,14 @@ class NwbFile : public RecordingFile {
                              "Choose another sweep");
     }
     const double conversion = file_.NumberAttribute(group + "/data", "conversion").value_or(1);
-    if (!std::isfinite(conversion) || conversion == 0) {
-      return InvalidArgument(fmt::format("{} has the conversion {}", group, conversion),
-                             "Choose another sweep");
+    const double offset = file_.NumberAttribute(group + "/data", "offset").value_or(0);
+    if (!std::isfinite(conversion) || conversion == 0 || !std::isfinite(offset)) {
+      return InvalidArgument(
+          fmt::format("{} has the conversion {} and the offset {}", group, conversion, offset),
+          "Choose another sweep");
     }
-    return *scale * (ConversionApplies() ? conversion : 1);
+    if (!ConversionApplies()) return Scaling{*scale, 0};
+    return Scaling{*scale * conversion, *scale * offset};
   }
 
   bool ConversionApplies() const {
@@ -117,12 +172,12 @@ class NwbFile : public RecordingFile {
           fmt::format("{} has {} samples, more than {}", group, count, options_.max_samples),
           "Allow more with --max-samples if that is really so long");
     }
-    const Result<double> scale = Scale(group, signal);
+    const Result<Scaling> scale = Scale(group, signal);
     if (!scale) return tl::unexpected(scale.error());
     Result<std::vector<double>> values = file_.Numbers(group + "/data", count);
     if (!values) return tl::unexpected(values.error());
     Samples read{.values = std::move(*values)};
-    for (double& value : read.values) value *= *scale;
+    for (double& value : read.values) value = value * scale->factor + scale->shift;
     if (Status timed = ReadTimes(group, read); !timed) return tl::unexpected(timed.error());
     return read;
   }
@@ -155,21 +210,18 @@ class NwbFile : public RecordingFile {
     Result<Samples> voltage = ReadSignal(series.response, Signal::kVoltage, series);
     if (!voltage) return tl::unexpected(voltage.error());
     Recording recording;
-    recording.voltage_mv = std::move(voltage->values);
-    const std::size_t samples = recording.voltage_mv.size();
+    NoteLength(series, *voltage, recording);
+    DropUnwritten(*voltage, recording);
+    const std::size_t samples = voltage->values.size();
     if (samples < 2) return InvalidArgument("it has fewer than 2 samples", "Choose another sweep");
-    recording.time_ms = std::move(voltage->times_ms);
+    recording.voltage_mv = voltage->values;
+    recording.time_ms = voltage->times_ms;
     if (recording.time_ms.empty()) {
       for (std::size_t k = 0; k < samples; ++k) {
         recording.time_ms.push_back(static_cast<double>(k) / voltage->rate_khz);
       }
     }
     if (Status good = CheckSamples(recording); !good) return tl::unexpected(good.error());
-    const Result<std::size_t> length = file_.Length(series.response + "/data");
-    if (length && *length > samples) {
-      recording.notes.push_back(fmt::format(
-          "{} samples after the end of the experiment's epoch were left out", *length - samples));
-    }
     if (!ConversionApplies()) {
       recording.notes.push_back(
           "the file was written before version 1.1 of its pipeline: its conversion factors were "
@@ -178,21 +230,39 @@ class NwbFile : public RecordingFile {
     if (Status added = AddCurrent(series, *voltage, recording); !added) {
       return tl::unexpected(added.error());
     }
-    if (!FindIrregularity(recording)) return recording;
+    const std::optional<Irregularity> found = FindIrregularity(recording);
+    if (!found) return recording;
     if (options_.resample) return Resample(recording, options_.max_samples);
-    const Irregularity found = *FindIrregularity(recording);
     return InvalidArgument(fmt::format("sample {} comes {:.6g} ms after the one before, where the "
                                        "usual distance is {:.6g} ms",
-                                       found.sample, found.step_ms, found.usual_ms),
+                                       found->sample, found->step_ms, found->usual_ms),
                            "Add --resample to interpolate to equal distances");
+  }
+
+  void NoteLength(const Series& series, const Samples& voltage, Recording& recording) const {
+    const Result<std::size_t> length = file_.Length(series.response + "/data");
+    if (!length || *length <= voltage.values.size()) return;
+    recording.notes.push_back(
+        fmt::format("{} samples after the end of the experiment's epoch were left out",
+                    *length - voltage.values.size()));
+  }
+
+  // A sweep that was stopped early ends in NaN: nothing was recorded there.
+  static void DropUnwritten(Samples& voltage, Recording& recording) {
+    const std::size_t before = voltage.values.size();
+    while (!voltage.values.empty() && std::isnan(voltage.values.back())) voltage.values.pop_back();
+    const std::size_t samples = voltage.values.size();
+    if (samples == before) return;
+    if (!voltage.times_ms.empty()) voltage.times_ms.resize(samples);
+    recording.notes.push_back(
+        fmt::format("its last {} samples are NaN and were left out", before - samples));
   }
 
   Status CheckSamples(const Recording& recording) const {
     for (std::size_t k = 0; k < recording.time_ms.size(); ++k) {
       if (!std::isfinite(recording.voltage_mv[k]) || !std::isfinite(recording.time_ms[k])) {
         return InvalidArgument(fmt::format("sample {} is NaN or infinite", k),
-                               "Choose another sweep, or cut this one there with convert after "
-                               "repairing the file");
+                               "Choose another sweep, or repair the file");
       }
       if (k > 0 && !(recording.time_ms[k] > recording.time_ms[k - 1])) {
         return InvalidArgument(fmt::format("the time of sample {} is not after the one before", k),
@@ -202,28 +272,31 @@ class NwbFile : public RecordingFile {
     return {};
   }
 
-  // The current at the voltage's samples; not known where the stimulus is shorter.
+  // The current at the times of the voltage's samples; not known where the stimulus has none.
   Status AddCurrent(const Series& series, const Samples& voltage, Recording& recording) const {
     if (series.stimulus.empty()) {
-      recording.notes.push_back("the file has no stimulus for this sweep");
+      recording.notes.push_back(series.no_stimulus);
       return {};
     }
-    Result<Samples> current = ReadSignal(series.stimulus, Signal::kCurrent, series);
+    const Result<Samples> current = ReadSignal(series.stimulus, Signal::kCurrent, series);
     if (!current) return tl::unexpected(current.error());
-    const std::size_t samples = recording.voltage_mv.size();
-    const bool same_clock = voltage.rate_khz > 0 && current->rate_khz > 0;
-    recording.current_pa.assign(samples, kNone);
-    const double offset = same_clock ? voltage.start_ms - current->start_ms : 0;
-    for (std::size_t k = 0; k < samples; ++k) {
-      double at = static_cast<double>(k);
-      if (same_clock) at = std::floor((recording.time_ms[k] + offset) * current->rate_khz + 0.5);
-      if (at < 0 || at >= static_cast<double>(current->values.size())) continue;
-      const double value = current->values[static_cast<std::size_t>(at)];
-      if (std::isfinite(value)) recording.current_pa[k] = value;
+    if (!TimesRise(*current)) {
+      return InvalidArgument(fmt::format("the times of {} do not rise", series.stimulus),
+                             "Choose another sweep");
     }
-    if (current->values.size() < samples) {
-      recording.notes.push_back(fmt::format("the stimulus has {} samples, the response {}",
-                                            current->values.size(), samples));
+    const std::size_t samples = recording.voltage_mv.size();
+    recording.current_pa.assign(samples, kNone);
+    Nearest nearest(*current);
+    std::size_t known = 0;
+    for (std::size_t k = 0; k < samples; ++k) {
+      const std::optional<std::size_t> at = nearest.At(voltage.TimeOf(k));
+      if (!at || !std::isfinite(current->values[*at])) continue;
+      recording.current_pa[k] = current->values[*at];
+      ++known;
+    }
+    if (known < samples) {
+      recording.notes.push_back(fmt::format(
+          "the stimulus tells the current of {} of the response's {} samples", known, samples));
     }
     return {};
   }

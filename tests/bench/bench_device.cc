@@ -3,6 +3,7 @@
 //
 // inferon_bench_device FAKE_CHILD [SETS] [PYTHON_CHILD STUB_FOLDER]
 #include <fmt/format.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -60,6 +61,16 @@ RunRequest Request(const std::string& chip, std::uint32_t sets) {
   return request;
 }
 
+// Of the children that have ended.
+double ChildProcessorSeconds() {
+  rusage usage{};
+  getrusage(RUSAGE_CHILDREN, &usage);
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
 struct Overhead {
   double ms_per_set = 0;
   double fraction = 0;
@@ -88,8 +99,15 @@ Result<Overhead> MeasureOverhead(const DeviceConfig& config, std::vector<std::st
                   1e3 * (ProcessorSeconds() - processor) / sets};
 }
 
+struct Transfer {
+  std::vector<double> rates;  // MB/s of each round, ascending.
+  double megabytes = 0;       // Of all rounds.
+  double worker_s = 0;        // Processor time of the worker, the first round included,
+  double child_s = 0;         // and of the child, its start included.
+};
+
 // Full-rate samples from a child that does nothing else, received, decoded and checked.
-Result<std::vector<double>> MeasureTransfer(const DeviceConfig& config) {
+Status RunTransfer(const DeviceConfig& config, Transfer& transfer) {
   Clock& clock = SystemClock();
   Device device(
       {.launch = {config.launcher, ChildEnvironment({}, {}, config.mode)}, .mode = config.mode},
@@ -99,7 +117,6 @@ Result<std::vector<double>> MeasureTransfer(const DeviceConfig& config) {
   const auto plan = PlanBatches(large, BuiltInChipMapping(config.mapping).value(), "",
                                 Request("", kTransferSets));
   if (!plan) return tl::unexpected(plan.error());
-  std::vector<double> rates;
   for (int round = -1; round < kTransferRounds; ++round) {  // The first one warms up.
     const SteadyTime start = clock.Now();
     const auto reply = device.Await(plan->open, plan->batches[0], std::chrono::seconds(60), {});
@@ -107,10 +124,20 @@ Result<std::vector<double>> MeasureTransfer(const DeviceConfig& config) {
     if (!reply) return tl::unexpected(reply.error());
     const double megabytes =
         1e-6 * kBytesPerSample * static_cast<double>(reply->sample_value.size());
-    if (round >= 0) rates.push_back(megabytes / wall);
+    transfer.megabytes += megabytes;
+    if (round >= 0) transfer.rates.push_back(megabytes / wall);
   }
-  std::sort(rates.begin(), rates.end());
-  return rates;
+  std::sort(transfer.rates.begin(), transfer.rates.end());
+  return {};
+}
+
+Result<Transfer> MeasureTransfer(const DeviceConfig& config) {
+  Transfer transfer;
+  const double worker = ProcessorSeconds(), child = ChildProcessorSeconds();
+  if (Status ran = RunTransfer(config, transfer); !ran) return tl::unexpected(ran.error());
+  transfer.worker_s = ProcessorSeconds() - worker;
+  transfer.child_s = ChildProcessorSeconds() - child;  // It has ended.
+  return transfer;
 }
 
 int Fail(const Error& error) {
@@ -145,17 +172,24 @@ int Run(const std::string& fake, std::uint32_t sets, const std::string& script,
       "{} sets: {:.3f} ms beyond the programmed time each, {:.2f} sets/s, {:.2f} % of the "
       "limit\n",
       sets, overhead->ms_per_set, overhead->sets_per_second, 100 * overhead->fraction);
-  const auto rates = MeasureTransfer(Config({fake, "--synthetic"}, "fake", folder.path() / "b"));
-  if (!rates) return Fail(rates.error());
-  const double median = (*rates)[rates->size() / 2];
-  fmt::print("samples of {} sets at full rate: {:.0f} MB/s (median of {}, best {:.0f})\n",
-             kTransferSets, median, rates->size(), rates->back());
+  const auto transfer = MeasureTransfer(Config({fake, "--synthetic"}, "fake", folder.path() / "b"));
+  if (!transfer) return Fail(transfer.error());
+  const double median = transfer->rates[transfer->rates.size() / 2];
+  const double worker_rate = transfer->megabytes / transfer->worker_s;
+  const double child_rate = transfer->megabytes / transfer->child_s;
+  fmt::print(
+      "samples of {} sets at full rate: {:.0f} MB/s (median of {}, best {:.0f}); a second of "
+      "processor time takes in {:.0f} MB, sends {:.0f} MB\n",
+      kTransferSets, median, transfer->rates.size(), transfer->rates.back(), worker_rate,
+      child_rate);
   Json python = nullptr;
   if (!script.empty()) python = MeasurePythonChild(script, stub, folder.path() / "c", sets);
   const Json result = {{"overhead_ms_per_set", overhead->ms_per_set},
                        {"fraction_of_limit", overhead->fraction},
                        {"transfer_mb_s", median},
-                       {"transfer_best_mb_s", rates->back()},
+                       {"transfer_best_mb_s", transfer->rates.back()},
+                       {"worker_mb_per_processor_s", worker_rate},
+                       {"child_mb_per_processor_s", child_rate},
                        {"sets_per_second", overhead->sets_per_second},
                        {"worker_processor_ms_per_set", overhead->processor_ms_per_set},
                        {"sets", sets},

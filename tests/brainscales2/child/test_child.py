@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pathlib
+import re
 import socket
 import struct
 import subprocess
@@ -603,6 +604,13 @@ class EntryTest(unittest.TestCase):
         self.assertEqual(self.check_alone("--calibration", __file__)[1]["child's files"], True)
         code, items = self.check_alone("--calibration", "/no/such/file")
         self.assertEqual((code, items["child's files"]), (1, False))
+
+    def test_worker_and_child_know_the_same_fields_and_ranges(self):
+        source = (HERE.parents[2] / "common" / "chip" / "chip_fields.cc").read_text()
+        found = re.findall(r'\{"([a-z_.]+)", (\w+)\}', source)
+        worker = {field: bss2_vendor.MAX_CODE if most == "kMostCode" else int(most)
+                  for field, most in found}
+        self.assertEqual(worker, {field: most for field, (_, most) in bss2_vendor.FIELDS.items()})
 
     def test_every_field_is_a_field_of_an_atomic_neuron(self):
         stub.reset()

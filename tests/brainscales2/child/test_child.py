@@ -264,6 +264,20 @@ class DialogueTest(DriverCase):
                 calibration=file.name, calibration_id="0" * 64))
             self.assertIn("worker reads", error.message)
 
+    def test_a_loaded_calibration_stays_in_use_when_its_file_changes(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder, "calibration")
+            path.write_bytes(b"of today")
+            known = self.opened(calibration=str(path))["calibration_id"]
+            path.write_bytes(b"of tomorrow")
+            request = open_request(calibration=str(path), calibration_id=known, settle_us=30_000)
+            self.assertEqual(self.driver.handle(request, {})[0]["calibration_id"], known)
+            chips = [d[0].instructions[1][2] for w, d in stub.CALLS if w == "reinit_set"]
+            self.assertEqual([chip.calibrated_from for chip in chips], [b"of today"] * 2)
+            self.driver = bss2_child.Driver()
+            self.driver.handle({"type": "hello", "protocol": 1}, {})
+            self.assert_refused("failed_precondition", request)
+
     def test_calibrating_needs_the_chip_alone(self):
         self.opened()
         with tempfile.NamedTemporaryFile() as file:

@@ -167,6 +167,8 @@ class Driver:
             raise ChildError("failed_precondition", "the neuron is not open", "Send open first")
 
     def _load_calibration(self, path, expected):
+        if expected and expected == self._calibration_id():
+            return  # Held already: the file may have changed since.
         data = pathlib.Path(path).read_bytes() if path else b""
         found = hashlib.sha256(data).hexdigest() if path else ""
         if expected and found != expected:

@@ -47,7 +47,7 @@ void Fill(const PosteriorQuery& query, Request& request) {
 class RemoteEngine : public InferenceEngine {
  public:
   explicit RemoteEngine(const TrainerClientOptions& options)
-      : channel_(rpc::OpenChannel(options.address)),
+      : channel_(rpc::OpenChannel(options.address, options.security)),
         stub_(v1::SimulatorService::NewStub(channel_)),
         unary_{fmt::format("trainer at {}", options.address), options.retry, options.timeout,
                options.clock},

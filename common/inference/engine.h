@@ -32,6 +32,7 @@ struct DataSetSpec {
   std::vector<std::string> x_names;  // [columns], or empty.
   bool traces = false;               // A row of x is a time series.
   InvalidRows invalid = InvalidRows::kRefuse;
+  std::string project = "default";  // Id; whose it is, where the servers ask for tokens.
 };
 
 // Rows on their way into or out of a data set.

@@ -43,6 +43,7 @@ v1::Dataset ToProto(const DataSetSpec& spec) {
   for (const std::string& name : spec.x_names) message.add_x_names(name);
   message.set_traces(spec.traces);
   message.set_invalid_rows(ToProto(spec.invalid));
+  message.set_project("projects/" + spec.project);
   return message;
 }
 
@@ -68,6 +69,11 @@ Result<DataSetInfo> FromProto(const v1::Dataset& message) {
   info.spec.x_names.assign(message.x_names().begin(), message.x_names().end());
   info.spec.traces = message.traces();
   info.spec.invalid = FromProto(message.invalid_rows());
+  if (!message.project().empty()) {
+    auto project = ParseName(message.project(), "projects");
+    if (!project) return tl::unexpected(project.error());
+    info.spec.project = std::move(*project);
+  }
   info.rows = message.rows();
   info.dropped = message.dropped();
   info.sha256 = message.sha256();

@@ -77,7 +77,7 @@ class Engine {
         registry_(folder / "models", *factory_),
         local_(MakeLocalEngine({folder, 1, 4}, registry_, *factory_, SystemClock())) {
     if (!remote) return;
-    service_ = std::make_unique<SimulatorService>(*local_, stop_.get_token());
+    service_ = std::make_unique<SimulatorService>(*local_, guard_, stop_.get_token());
     server_ = *rpc::StartServer({}, {service_.get()});
     client::TrainerClientOptions options;
     options.address = server_.address;
@@ -96,6 +96,7 @@ class Engine {
   const std::unique_ptr<EstimatorFactory> factory_;
   Registry registry_;
   const std::unique_ptr<InferenceEngine> local_;
+  const rpc::CallGuard guard_;
   std::unique_ptr<SimulatorService> service_;
   rpc::Server server_;
   std::unique_ptr<InferenceEngine> remote_;

@@ -23,6 +23,7 @@ using nlohmann::json;
 struct ImportOptions {
   std::string id, theta, x, traces, prior;
   std::string invalid = "refuse";
+  std::string project = "default";
 };
 
 struct ExportOptions {
@@ -37,10 +38,15 @@ tl::unexpected<Failure> BadCall(Error error) {
 }
 
 json InfoJson(const DataSetInfo& info) {
-  return {{"dataset", info.spec.id},    {"rows", info.rows},
-          {"dropped", info.dropped},    {"columns", info.spec.columns},
-          {"traces", info.spec.traces}, {"prior", json::parse(PriorJson(info.spec.prior))},
-          {"sha256", info.sha256},      {"warnings", info.warnings}};
+  return {{"dataset", info.spec.id},
+          {"project", info.spec.project},
+          {"rows", info.rows},
+          {"dropped", info.dropped},
+          {"columns", info.spec.columns},
+          {"traces", info.spec.traces},
+          {"prior", json::parse(PriorJson(info.spec.prior))},
+          {"sha256", info.sha256},
+          {"warnings", info.warnings}};
 }
 
 Outcome Import(Context& context, const ImportOptions& options) {
@@ -58,10 +64,12 @@ Outcome Import(Context& context, const ImportOptions& options) {
   spec.id = options.id;
   spec.prior = std::move(*prior);
   spec.traces = !options.traces.empty();
+  spec.project = options.project;
   spec.invalid = options.invalid == "drop"      ? InvalidRows::kDrop
                  : options.invalid == "missing" ? InvalidRows::kMissing
                                                 : InvalidRows::kRefuse;
   if (Status ok = CheckId("data set", spec.id); !ok) return BadInput(ok.error());
+  if (Status ok = CheckId("project", spec.project); !ok) return BadInput(ok.error());
   auto reader =
       PairReader::Open(options.theta, spec.traces ? options.traces : options.x, spec.prior);
   if (!reader) return BadInput(reader.error());
@@ -242,6 +250,8 @@ void AddDataSetCommands(CLI::App& app, const OnSelected& on_selected) {
       .add_option("--invalid", import->invalid,
                   "Rows with nan or inf: refuse, drop, or nan in x counts as missing")
       ->check(CLI::IsMember({"refuse", "drop", "missing"}));
+  command.add_option("--project", import->project, "Project that it and its models belong to")
+      ->type_name("ID");
   on_selected(command, [import](Context& context) { return Import(context, *import); });
 
   CLI::App& list = *group.add_subcommand("list", "All data sets, newest first");

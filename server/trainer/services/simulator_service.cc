@@ -41,20 +41,25 @@ void AddWarnings(const Warnings& warnings, Response& response) {
 
 }  // namespace
 
-SimulatorService::SimulatorService(InferenceEngine& engine, std::stop_token stop, int most_queries)
+SimulatorService::SimulatorService(InferenceEngine& engine, const rpc::CallGuard& guard,
+                                   std::stop_token stop, int most_queries)
     : engine_(engine),
       stop_(std::move(stop)),
+      guard_(guard),
       queries_("calls about data sets and their models", most_queries) {}
 
 grpc::Status SimulatorService::ImportDataset(grpc::ServerContext* context,
                                              grpc::ServerReader<v1::ImportDatasetRequest>* reader,
                                              v1::ImportDatasetResponse* response) {
-  return Serve("ImportDataset", *context, queries_, stop_, [&](std::stop_token stop) -> Status {
+  rpc::CallGuard::Admitted<void> admitted;
+  const auto body = [&](std::stop_token stop, const rpc::Caller& caller) -> Status {
     v1::ImportDatasetRequest request;
     if (!reader->Read(&request) || !request.has_dataset()) {
       return InvalidArgument("the import does not begin with a data set",
                              "Send the data set's description in the first message");
     }
+    admitted = guard_.CheckSubject(caller, request);
+    if (!admitted) return Fail(ErrorCode::kFailedPrecondition, "another project's");
     const auto described = rpc::FromProto(request.dataset());
     if (!described) return tl::unexpected(described.error());
     const DataSetSpec& spec = described->spec;
@@ -75,24 +80,32 @@ grpc::Status SimulatorService::ImportDataset(grpc::ServerContext* context,
     if (!info) return tl::unexpected(info.error());
     *response->mutable_dataset() = rpc::ToProto(*info);
     return {};
-  });
+  };
+  const auto& type = v1::ImportDatasetRequest::default_instance();
+  const grpc::Status served = Serve(guard_, *context, type, queries_, stop_, body);
+  return admitted ? served : admitted.error();
 }
 
 grpc::Status SimulatorService::ListDatasets(grpc::ServerContext* context,
-                                            const v1::ListDatasetsRequest*,
+                                            const v1::ListDatasetsRequest* request,
                                             v1::ListDatasetsResponse* response) {
-  return Serve("ListDatasets", *context, queries_, stop_, [&](std::stop_token stop) -> Status {
-    const auto all = engine_.ListDataSets(stop);
-    if (!all) return tl::unexpected(all.error());
-    for (const DataSetInfo& info : *all) *response->add_datasets() = rpc::ToProto(info);
-    return {};
-  });
+  return Serve(guard_, *context, *request, queries_, stop_,
+               [&](std::stop_token stop, const rpc::Caller& caller) -> Status {
+                 const auto all = engine_.ListDataSets(stop);
+                 if (!all) return tl::unexpected(all.error());
+                 for (const DataSetInfo& info : *all) {
+                   if (caller.Holds("projects/" + info.spec.project)) {
+                     *response->add_datasets() = rpc::ToProto(info);
+                   }
+                 }
+                 return {};
+               });
 }
 
 grpc::Status SimulatorService::ExportDataset(
     grpc::ServerContext* context, const v1::ExportDatasetRequest* request,
     grpc::ServerWriter<v1::ExportDatasetResponse>* writer) {
-  return Serve("ExportDataset", *context, queries_, stop_, [&](std::stop_token stop) -> Status {
+  return Serve(guard_, *context, *request, queries_, stop_, [&](std::stop_token stop) -> Status {
     const auto id = rpc::ParseName(request->name(), "datasets");
     if (!id) return tl::unexpected(id.error());
     const auto all = engine_.ListDataSets(stop);
@@ -122,7 +135,7 @@ grpc::Status SimulatorService::ExportDataset(
 grpc::Status SimulatorService::TrainModel(grpc::ServerContext* context,
                                           const v1::TrainModelRequest* request,
                                           grpc::ServerWriter<v1::TrainModelResponse>* writer) {
-  return Serve("TrainModel", *context, queries_, stop_, [&](std::stop_token stop) -> Status {
+  return Serve(guard_, *context, *request, queries_, stop_, [&](std::stop_token stop) -> Status {
     const auto data_set = rpc::ParseName(request->dataset(), "datasets");
     if (!data_set) return tl::unexpected(data_set.error());
     if (request->config_json().size() > kMaxConfig) {
@@ -149,13 +162,16 @@ grpc::Status SimulatorService::TrainModel(grpc::ServerContext* context,
 }
 
 grpc::Status SimulatorService::ListSimulatorModels(grpc::ServerContext* context,
-                                                   const v1::ListSimulatorModelsRequest*,
+                                                   const v1::ListSimulatorModelsRequest* request,
                                                    v1::ListSimulatorModelsResponse* response) {
-  return Serve("ListSimulatorModels", *context, queries_, stop_,
-               [&](std::stop_token stop) -> Status {
+  return Serve(guard_, *context, *request, queries_, stop_,
+               [&](std::stop_token stop, const rpc::Caller& caller) -> Status {
                  const auto all = engine_.ListModels(stop);
                  if (!all) return tl::unexpected(all.error());
-                 for (const ModelInfo& info : *all) *response->add_models() = rpc::ToProto(info);
+                 for (const ModelInfo& info : *all) {
+                   if (!guard_.MaySee(caller, "models/" + info.id)) continue;
+                   *response->add_models() = rpc::ToProto(info);
+                 }
                  return {};
                });
 }
@@ -163,7 +179,7 @@ grpc::Status SimulatorService::ListSimulatorModels(grpc::ServerContext* context,
 grpc::Status SimulatorService::GetSimulatorModel(grpc::ServerContext* context,
                                                  const v1::GetSimulatorModelRequest* request,
                                                  v1::GetSimulatorModelResponse* response) {
-  return Serve("GetSimulatorModel", *context, queries_, stop_, [&](std::stop_token stop) -> Status {
+  return Serve(guard_, *context, *request, queries_, stop_, [&](std::stop_token stop) -> Status {
     const auto id = rpc::ParseName(request->name(), "models");
     if (!id) return tl::unexpected(id.error());
     const auto info = engine_.GetModel(*id, stop);
@@ -176,7 +192,7 @@ grpc::Status SimulatorService::GetSimulatorModel(grpc::ServerContext* context,
 grpc::Status SimulatorService::SampleTheta(grpc::ServerContext* context,
                                            const v1::SampleThetaRequest* request,
                                            grpc::ServerWriter<v1::SampleThetaResponse>* writer) {
-  return Serve("SampleTheta", *context, queries_, stop_, [&](std::stop_token stop) -> Status {
+  return Serve(guard_, *context, *request, queries_, stop_, [&](std::stop_token stop) -> Status {
     const auto query = QueryOf(request->model(), request->x());
     if (!query) return tl::unexpected(query.error());
     const auto take = [&](const PosteriorDraw& block) -> Status {
@@ -194,25 +210,24 @@ grpc::Status SimulatorService::SampleTheta(grpc::ServerContext* context,
 grpc::Status SimulatorService::EvaluateThetaLogProb(grpc::ServerContext* context,
                                                     const v1::EvaluateThetaLogProbRequest* request,
                                                     v1::EvaluateThetaLogProbResponse* response) {
-  return Serve(
-      "EvaluateThetaLogProb", *context, queries_, stop_, [&](std::stop_token stop) -> Status {
-        const auto query = QueryOf(request->model(), request->x());
-        if (!query) return tl::unexpected(query.error());
-        const auto theta = rpc::FromArray<double>(request->theta(), 2);
-        if (!theta) return tl::unexpected(theta.error());
-        const auto answer = engine_.LogDensity(*query, *theta, stop);
-        if (!answer) return tl::unexpected(answer.error());
-        *response->mutable_log_density() =
-            rpc::ToArray<double>("log_density", answer->log_density, {answer->log_density.size()});
-        AddWarnings(answer->warnings, *response);
-        return {};
-      });
+  return Serve(guard_, *context, *request, queries_, stop_, [&](std::stop_token stop) -> Status {
+    const auto query = QueryOf(request->model(), request->x());
+    if (!query) return tl::unexpected(query.error());
+    const auto theta = rpc::FromArray<double>(request->theta(), 2);
+    if (!theta) return tl::unexpected(theta.error());
+    const auto answer = engine_.LogDensity(*query, *theta, stop);
+    if (!answer) return tl::unexpected(answer.error());
+    *response->mutable_log_density() =
+        rpc::ToArray<double>("log_density", answer->log_density, {answer->log_density.size()});
+    AddWarnings(answer->warnings, *response);
+    return {};
+  });
 }
 
 grpc::Status SimulatorService::EstimateThetaMap(grpc::ServerContext* context,
                                                 const v1::EstimateThetaMapRequest* request,
                                                 v1::EstimateThetaMapResponse* response) {
-  return Serve("EstimateThetaMap", *context, queries_, stop_, [&](std::stop_token stop) -> Status {
+  return Serve(guard_, *context, *request, queries_, stop_, [&](std::stop_token stop) -> Status {
     const auto query = QueryOf(request->model(), request->x());
     if (!query) return tl::unexpected(query.error());
     const auto map = engine_.Map(*query, request->draws(), request->seed(), stop);
@@ -227,7 +242,7 @@ grpc::Status SimulatorService::EstimateThetaMap(grpc::ServerContext* context,
 grpc::Status SimulatorService::CheckCalibration(grpc::ServerContext* context,
                                                 const v1::CheckCalibrationRequest* request,
                                                 v1::CheckCalibrationResponse* response) {
-  return Serve("CheckCalibration", *context, queries_, stop_, [&](std::stop_token stop) -> Status {
+  return Serve(guard_, *context, *request, queries_, stop_, [&](std::stop_token stop) -> Status {
     const auto model = IdOf(request->model(), "models");
     if (!model) return tl::unexpected(model.error());
     const auto data_set = IdOf(request->dataset(), "datasets");

@@ -4,6 +4,7 @@
 #include <stop_token>
 
 #include "common/inference/engine.h"
+#include "common/rpc/call_guard.h"
 #include "inferon/v1/simulators.grpc.pb.h"
 #include "server/trainer/services/call_limit.h"
 
@@ -12,8 +13,9 @@ namespace inferon::trainer {
 // Thread-safe. Calls end when their client has gone or `stop` is requested.
 class SimulatorService final : public v1::SimulatorService::Service {
  public:
-  // The engine outlives the service.
-  SimulatorService(InferenceEngine& engine, std::stop_token stop, int most_queries = 16);
+  // Engine and guard outlive the service.
+  SimulatorService(InferenceEngine& engine, const rpc::CallGuard& guard, std::stop_token stop,
+                   int most_queries = 16);
 
   grpc::Status ImportDataset(grpc::ServerContext* context,
                              grpc::ServerReader<v1::ImportDatasetRequest>* reader,
@@ -45,6 +47,7 @@ class SimulatorService final : public v1::SimulatorService::Service {
  private:
   InferenceEngine& engine_;
   const std::stop_token stop_;
+  const rpc::CallGuard& guard_;
   CallLimit queries_;
 };
 

@@ -29,6 +29,19 @@ TEST(RecipeTest, DefaultsFollowTheShape) {
   EXPECT_THAT(unknown.error().Text(), HasSubstr("Choose one of flow"));
 }
 
+TEST(RecipeTest, EachNameIsAFamilyWithSettingsOfItsOwn) {
+  using enum estimators::DensityFamily;
+  for (const auto& [name, family] : {std::pair{"flow", kSplineFlow},
+                                     {"affine-flow", kAffineFlow},
+                                     {"flow-matching", kFlowMatching},
+                                     {"diffusion", kDiffusion}}) {
+    const auto recipe = DefaultRecipe(name, Shape(100'000));
+    ASSERT_TRUE(recipe);
+    EXPECT_EQ(recipe->flow.family, family);
+    EXPECT_EQ(recipe->training.max_epochs, estimators::IsField(family) ? 60u : 20u);
+  }
+}
+
 TEST(RecipeTest, ConfigurationChangesSettingsAndRefusesWhatItDoesNotKnow) {
   auto recipe = *DefaultRecipe("flow", Shape(1000));
   ASSERT_TRUE(ApplyConfig(R"({"bins": 5, "learning_rate": 0.001})", &recipe));

@@ -116,7 +116,8 @@ void AddTrainCommand(CLI::App& models, const OnSelected& on_selected) {
                              "off goes on where it was");
   command.add_option("--dataset", options->spec.data_set, "Data set")->required();
   command.add_option("--model", options->spec.model, "Id of the model (the data set's)");
-  command.add_option("--estimator", options->spec.estimator, "Estimator (flow)");
+  command.add_option("--estimator", options->spec.estimator,
+                     "flow (the default), affine-flow, flow-matching or diffusion");
   command.add_option("--config", options->config_file, "JSON file that changes the settings")
       ->type_name("FILE");
   command.add_option("--seed", options->spec.seed, "The same seed gives the same model");

@@ -247,6 +247,11 @@ class LocalEngine : public InferenceEngine {
     }
     Question question{std::move(*model), {}};
     WarnOfOutlier(*question.model, query.x, question.warnings);
+    if (!question.model->estimator->exact_density()) {
+      question.warnings.emplace_back(
+          "the log densities of this estimator are approximate: they come from an equation that is "
+          "solved in steps; those of flow and affine-flow are exact");
+    }
     return question;
   }
 

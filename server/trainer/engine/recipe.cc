@@ -31,6 +31,19 @@ std::uint32_t MembersFor(const TrainingShape& shape) {
   return shape.rows > 20'000 ? 3 : 5;
 }
 
+// A field's loss is noisy and each row teaches it one point of the path: more passes over the data,
+// larger steps of more rows, a longer mean of the weights.
+void UseFieldDefaults(const TrainingShape& shape, Recipe* recipe) {
+  recipe->flow.transforms = 3;
+  recipe->flow.hidden = 128;
+  recipe->flow.members = 1;
+  recipe->training.max_epochs = 3 * EpochsFor(shape.rows);
+  recipe->training.patience = recipe->training.max_epochs;
+  recipe->training.batch_size =
+      static_cast<std::uint32_t>(std::clamp<std::size_t>(shape.rows / 100, 32, 256));
+  recipe->training.ema_decay = 0.999;
+}
+
 // Calls field(name, value, whole) for every key of a configuration.
 template <typename Field>
 void ForEachField(Recipe& r, const Field& field) {
@@ -69,7 +82,9 @@ Status Assign(const Json& value, const char* key, double& to) {
 
 }  // namespace
 
-std::vector<std::string> EstimatorNames() { return {"flow"}; }
+std::vector<std::string> EstimatorNames() {
+  return {"flow", "affine-flow", "flow-matching", "diffusion"};
+}
 
 Result<Recipe> DefaultRecipe(const std::string& estimator, const TrainingShape& shape) {
   const std::vector<std::string> names = EstimatorNames();
@@ -91,6 +106,10 @@ Result<Recipe> DefaultRecipe(const std::string& estimator, const TrainingShape& 
   recipe.training.batch_size = BatchFor(shape.rows);
   recipe.training.learning_rate = 2e-3;
   recipe.training.ema_decay = 0.99;
+  const auto family = std::find(names.begin(), names.end(), recipe.estimator) - names.begin();
+  recipe.flow.family = static_cast<estimators::DensityFamily>(family);
+  if (recipe.flow.family == estimators::DensityFamily::kAffineFlow) recipe.flow.transforms = 12;
+  if (estimators::IsField(recipe.flow.family)) UseFieldDefaults(shape, &recipe);
   return recipe;
 }
 

@@ -12,7 +12,7 @@
 namespace inferon::trainer {
 
 struct Recipe {
-  std::string estimator;  // "flow"
+  std::string estimator;  // One of EstimatorNames().
   estimators::FlowOptions flow;
   estimators::TrainingOptions training;
 };
@@ -25,7 +25,7 @@ struct TrainingShape {
   bool traces = false;  // x is a time series: the summary network reads it.
 };
 
-// Names of the estimators, the default first.
+// Names of the estimators, in DensityFamily's order, the default first.
 std::vector<std::string> EstimatorNames();
 
 // The default settings of an estimator ("" is the default estimator); docs/inference.md states the

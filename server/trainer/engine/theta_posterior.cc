@@ -11,8 +11,9 @@ namespace inferon::trainer {
 namespace {
 
 constexpr double kMinusInfinity = -std::numeric_limits<double>::infinity();
-constexpr std::size_t kBlock = 4096;      // Draws in one call of the estimator.
-constexpr std::size_t kPopulation = 256;  // Best draws that evolve together.
+constexpr std::size_t kBlock = 4096;          // Draws in one call of the estimator.
+constexpr std::size_t kPopulation = 256;      // Best draws that evolve together.
+constexpr std::size_t kSmallPopulation = 64;  // Where a density takes long.
 constexpr int kGenerations = 60;
 constexpr double kLeastGain = 1e-4;  // Nats over kPatience generations; less ends the search.
 constexpr int kPatience = 12;
@@ -26,10 +27,10 @@ struct Population {
   std::size_t size() const { return log_density.size(); }
 };
 
-Population Best(const ThetaDraws& draws, std::size_t d) {
+Population Best(const ThetaDraws& draws, std::size_t d, std::size_t most) {
   std::vector<std::size_t> order(draws.size());
   std::iota(order.begin(), order.end(), 0);
-  const std::size_t keep = std::min(kPopulation, order.size());
+  const std::size_t keep = std::min(most, order.size());
   std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(keep), order.end(),
                     [&](std::size_t a, std::size_t b) {
                       return draws.log_density[a] != draws.log_density[b]
@@ -123,13 +124,14 @@ Result<ThetaMap> FindThetaMap(const estimators::DensityEstimator& estimator,
                               std::uint64_t seed, std::stop_token stop) {
   const std::size_t d = space.dimension();
   Population population;
+  const std::size_t most = estimator.exact_density() ? kPopulation : kSmallPopulation;
   for (std::size_t done = 0; done < draws; done += kBlock) {
     if (stop.stop_requested()) return Fail(ErrorCode::kCancelled, "the query was cancelled");
     ThetaDraws block = DrawTheta(estimator, space, x, std::min(kBlock, draws - done), seed, done);
     block.theta.insert(block.theta.end(), population.theta.begin(), population.theta.end());
     block.log_density.insert(block.log_density.end(), population.log_density.begin(),
                              population.log_density.end());
-    population = Best(block, d);
+    population = Best(block, d, most);
   }
   PhiloxSequence random(StreamKey(seed, "map"));
   double before = population.log_density[0];

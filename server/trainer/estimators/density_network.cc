@@ -6,6 +6,8 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "server/trainer/estimators/path.h"
+
 namespace inferon::estimators {
 namespace {
 
@@ -13,7 +15,9 @@ using Json = nlohmann::json;
 
 constexpr int kOldestSchema = 1;  // Without axes and feature_revision: all kUnit, revision 1.
 constexpr int kSchema = 2;
-constexpr const char* kKind = "spline-coupling-flow";
+// By DensityFamily.
+constexpr std::array<const char*, 4> kKinds = {"spline-coupling-flow", "affine-coupling-flow",
+                                               "flow-matching", "diffusion"};
 constexpr std::size_t kFeatureContext = 32;
 constexpr std::size_t kTraceBlocks =
     16;  // Means of the trace that join the summaries as distances.
@@ -34,12 +38,15 @@ tl::unexpected<Error> BadArchitecture(const std::string& what) {
 
 std::vector<std::uint8_t> LineColumns(const FlowOptions& options) {
   std::vector<std::uint8_t> line;
+  if (options.family == DensityFamily::kAffineFlow) line.assign(options.dimension, 1);
+  if (!line.empty()) return line;
   for (const Axis axis : options.axes) line.push_back(axis == Axis::kLine);
   return line;
 }
 
 // Every column exists, ascending; each layer moves at least one.
 bool MasksFit(const FlowArchitecture& architecture) {
+  if (IsField(architecture.options.family)) return true;
   if (architecture.masks.size() != architecture.options.transforms) return false;
   return std::all_of(architecture.masks.begin(), architecture.masks.end(), [&](const auto& mask) {
     return !mask.empty() && mask.back() < architecture.options.dimension &&
@@ -88,9 +95,16 @@ bool ReadAxes(const Json& json, std::vector<Axis>* axes) {
   return true;
 }
 
+std::optional<DensityFamily> FamilyOf(const Json& json) {
+  const auto kind = json.at("kind").get<std::string>();
+  const auto* at = std::find(kKinds.begin(), kKinds.end(), kind);
+  if (at == kKinds.end()) return std::nullopt;
+  return static_cast<DensityFamily>(at - kKinds.begin());
+}
+
 // kDataLoss or, for a model of a later version, kFailedPrecondition.
 Status CheckSchema(const Json& json) {
-  if (json.at("kind") != kKind) return BadArchitecture("kind is not " + std::string(kKind));
+  if (!FamilyOf(json)) return BadArchitecture("unknown kind");
   const int schema = json.at("schema").get<int>();
   if (schema > kSchema) {
     return Fail(ErrorCode::kFailedPrecondition,
@@ -108,7 +122,7 @@ Status CheckSchema(const Json& json) {
 std::string ToJson(const FlowArchitecture& architecture) {
   const FlowOptions& o = architecture.options;
   return Json{{"schema", kSchema},
-              {"kind", kKind},
+              {"kind", kKinds[static_cast<std::size_t>(o.family)]},
               {"dimension", o.dimension},
               {"input", o.input == InputNetwork::kSummary ? "summary" : "features"},
               {"input_columns", o.input_columns},
@@ -128,6 +142,7 @@ Result<FlowArchitecture> ArchitectureFromJson(const std::string& text) {
   try {
     const Json json = Json::parse(text);
     if (Status ok = CheckSchema(json); !ok) return tl::unexpected(ok.error());
+    o.family = *FamilyOf(json);
     if (json.at("schema") == kOldestSchema) {
       o.feature_revision = 1;
     } else {
@@ -174,11 +189,17 @@ Status CheckFlowOptions(const FlowOptions& o) {
 }
 
 DensityNetwork::DensityNetwork(FlowArchitecture architecture, std::uint64_t seed)
-    : architecture_(std::move(architecture)),
-      store_(seed),
-      input_(MakeInput(options(), &store_)),
-      flow_(options().dimension, input_->outputs(), options().hidden, options().bins,
-            architecture_.masks, LineColumns(architecture_.options), &store_) {}
+    : architecture_(std::move(architecture)), store_(seed), input_(MakeInput(options(), &store_)) {
+  const FlowOptions& o = options();
+  if (IsField(o.family)) {
+    field_ = std::make_unique<FieldNetwork>(o.dimension, input_->outputs() + kTimeColumns, o.hidden,
+                                            o.transforms, &store_);
+    return;
+  }
+  const std::size_t bins = o.family == DensityFamily::kAffineFlow ? 0 : o.bins;
+  flow_ = std::make_unique<CouplingFlow>(o.dimension, input_->outputs(), o.hidden, bins,
+                                         architecture_.masks, LineColumns(o), &store_);
+}
 
 void DensityNetwork::FitScaling(MatrixView rows) {
   if (summary()) {

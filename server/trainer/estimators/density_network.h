@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "server/trainer/estimators/estimators.h"
+#include "server/trainer/estimators/field.h"
 #include "server/trainer/estimators/flow.h"
 #include "server/trainer/estimators/input_network.h"
 #include "server/trainer/estimators/outlier.h"
@@ -31,7 +32,9 @@ class DensityNetwork {
   DensityNetwork(FlowArchitecture architecture, std::uint64_t seed);
 
   const FlowOptions& options() const { return architecture_.options; }
-  const CouplingFlow& flow() const { return flow_; }
+  // Of a flow and of a field (IsField(options().family)).
+  const CouplingFlow& flow() const { return *flow_; }
+  const FieldNetwork& field() const { return *field_; }
   WeightStore& store() { return store_; }
   std::size_t weight_count() const { return store_.count(); }
 
@@ -59,7 +62,8 @@ class DensityNetwork {
   FlowArchitecture architecture_;
   WeightStore store_;
   std::unique_ptr<InputModule> input_;
-  CouplingFlow flow_;
+  std::unique_ptr<CouplingFlow> flow_;
+  std::unique_ptr<FieldNetwork> field_;
   FeatureScaling features_;  // Used for InputNetwork::kFeatures.
   TraceScaling trace_;       // Used for InputNetwork::kSummary.
   OutlierModel outliers_;

@@ -7,6 +7,7 @@
 #include "server/trainer/estimators/backend.h"
 #include "server/trainer/estimators/draws.h"
 #include "server/trainer/estimators/ensemble.h"
+#include "server/trainer/estimators/field_training.h"
 #include "server/trainer/estimators/flow_estimator.h"
 #include "server/trainer/estimators/flow_lanes.h"
 #include "server/trainer/estimators/pairs.h"
@@ -19,6 +20,7 @@ constexpr std::size_t kTraceRows = 64;  // As many traces through the convolutio
 constexpr std::size_t kScalingRows = 100'000;  // At most, of features.
 constexpr std::size_t kScalingTraces = 4'000;  // At most, of traces.
 constexpr std::size_t kOutlierRows = 20'000;   // At most.
+constexpr std::size_t kDensityRows = 1000;     // At most, of a field's held-out density.
 constexpr std::uint64_t kHeldoutEpoch = 0xFFFFFFFFu;
 
 std::int64_t Signed(std::size_t n) { return static_cast<std::int64_t>(n); }
@@ -29,6 +31,7 @@ class FlowTrainee : public Trainee {
   FlowTrainee(DensityNetwork& network, const PairData& data, std::uint64_t seed)
       : network_(network),
         data_(data),
+        ends_(network.options()),
         key_(StreamKey(seed, "dequantise")),
         most_(network.options().input == InputNetwork::kSummary ? kTraceRows : kTile) {}
 
@@ -45,6 +48,7 @@ class FlowTrainee : public Trainee {
       const at::Tensor by_context = EmptyTensor({batch.context.size(0), batch.context.size(1)});
       total +=
           gradient_->Add(View(batch.context), View(batch.theta), weight, MutableData(by_context));
+      total += std::accumulate(slope_.begin(), slope_.end(), 0.0);
       batch.context.backward(by_context);
     }
     return -total / static_cast<double>(rows.size());
@@ -56,7 +60,8 @@ class FlowTrainee : public Trainee {
     density_.resize(rows.size());
     FlowLanes(network_.flow().View())
         .LogDensityPairs(View(batch.context), View(batch.theta), density_.data());
-    return -std::accumulate(density_.begin(), density_.end(), 0.0);
+    return -std::accumulate(density_.begin(), density_.end(), 0.0) -
+           std::accumulate(slope_.begin(), slope_.end(), 0.0);
   }
 
  private:
@@ -75,16 +80,20 @@ class FlowTrainee : public Trainee {
     const std::size_t d = network_.options().dimension;
     const at::Tensor theta = EmptyTensor({Signed(rows.size()), Signed(d)});
     FillTheta(data_, d, rows, key_, epoch, MutableData(theta));
+    slope_.assign(rows.size(), 0);
+    ends_.ToLine({MutableData(theta), rows.size() * d}, slope_);
     return {theta, network_.Context(network_.Scale(raw_.data(), rows.size())).contiguous()};
   }
 
   DensityNetwork& network_;
   const PairData& data_;
+  const FlowEnds ends_;
   const PhiloxKey key_;
   const std::size_t most_;                  // Rows whose gradient is computed at once.
   std::unique_ptr<FlowGradient> gradient_;  // Looks at the network's weights and gradients.
   std::vector<float> raw_;
   std::vector<float> density_;
+  std::vector<float> slope_;  // Of the batch's rows, see FlowEnds.
 };
 
 void FitOutliers(const RowSource& x, std::span<const std::uint32_t> training,
@@ -99,6 +108,25 @@ void FitOutliers(const RowSource& x, std::span<const std::uint32_t> training,
     rows.insert(rows.end(), part.begin(), part.end());
   }
   network->FitOutliers({rows.data(), count, network->OutlierColumns()});
+}
+
+std::unique_ptr<Trainee> MakeTrainee(DensityNetwork& network, const PairData& data,
+                                     std::uint64_t seed) {
+  if (IsField(network.options().family)) return MakeFieldTrainee(network, data, seed);
+  return std::make_unique<FlowTrainee>(network, data, seed);
+}
+
+// Mean log density of some held-out rows: what a field is trained by is no density.
+double HeldoutLogDensity(const DensityEstimator& estimator, const PairData& data,
+                         const RowSplit& split, std::uint64_t seed) {
+  const std::size_t count = std::min(kDensityRows, split.heldout.size()), d = estimator.dimension();
+  const auto rows = std::span(split.heldout).first(count);
+  const std::vector<float> x = FirstRows(data.x, rows, count);
+  std::vector<float> theta(count * d);
+  FillTheta(data, d, rows, StreamKey(seed, "dequantise"), kHeldoutEpoch, theta.data());
+  const auto density = estimator.LogDensityPairs(SourceOf({x.data(), count, data.x.columns}),
+                                                 {theta.data(), count, d});
+  return std::accumulate(density.begin(), density.end(), 0.0) / static_cast<double>(count);
 }
 
 // One flow on the given rows. The seed of its start weights and shuffles is training.seed.
@@ -116,13 +144,17 @@ Result<std::unique_ptr<StoredEstimator>> TrainFlow(const FlowOptions& options, c
     const std::vector<float> rows = FirstRows(data.x, split.training, most);
     network->FitScaling({rows.data(), rows.size() / data.x.columns, data.x.columns});
   }
-  FlowTrainee trainee(*network, data, training.seed);
+  const auto trainee = MakeTrainee(*network, data, training.seed);
   const std::string description =
       DescribeTraining(training, network->Architecture(), DescribePairs(data));
-  const Status status = Train(trainee, split, training, description, SystemClock(), result);
+  const Status status = Train(*trainee, split, training, description, SystemClock(), result);
   if (!status) return tl::unexpected(status.error());
   FitOutliers(data.x, split.training, network.get());
-  return MakeFlowEstimator(std::move(network));
+  auto estimator = MakeNetworkEstimator(std::move(network));
+  if (IsField(options.family)) {
+    result->best_heldout_loss = -HeldoutLogDensity(*estimator, data, split, training.seed);
+  }
+  return estimator;
 }
 
 }  // namespace

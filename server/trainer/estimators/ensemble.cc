@@ -48,6 +48,8 @@ class Ensemble : public StoredEstimator {
     return count;
   }
 
+  bool exact_density() const override { return members_.front()->exact_density(); }
+
   std::vector<float> Sample(std::span<const float> x, std::size_t count, std::uint64_t seed,
                             std::uint64_t first_draw,
                             std::vector<double>* log_density) const override {

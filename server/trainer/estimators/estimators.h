@@ -81,11 +81,23 @@ enum class Axis {
   kLine,  // All numbers; best standardised.
 };
 
+// What the density is made of.
+enum class DensityFamily {
+  kSplineFlow,    // Coupling layers of splines; the density is exact.
+  kAffineFlow,    // Coupling layers of affine maps; the density is exact.
+  kFlowMatching,  // A vector field that carries normal noise to draws.
+  kDiffusion,     // A vector field that takes noise away, step by step.
+};
+inline bool IsField(DensityFamily family) {
+  return family == DensityFamily::kFlowMatching || family == DensityFamily::kDiffusion;
+}
+
 struct FlowOptions {
+  DensityFamily family = DensityFamily::kSplineFlow;
   std::size_t dimension = 0;      // d, 1..64.
   std::size_t input_columns = 0;  // Columns of the input.
   InputNetwork input = InputNetwork::kFeatures;
-  std::uint32_t transforms = 6;
+  std::uint32_t transforms = 6;  // Coupling layers; of a field, its residual blocks.
   std::uint32_t hidden = 64;
   std::uint32_t bins = 5;        // Of a spline. More learn slower and end no better.
   std::uint32_t summaries = 32;  // Outputs of the summary network.
@@ -100,8 +112,8 @@ inline constexpr std::uint32_t kMaxMembers = 32;
 // What came out of a training.
 struct TrainingResult {
   std::uint32_t epochs = 0;
-  double best_heldout_loss = 0;
-  std::vector<double> training_loss;  // By epoch.
+  double best_heldout_loss = 0;       // Minus the mean log density, of a field too.
+  std::vector<double> training_loss;  // By epoch; of a field its squared error.
   std::vector<double> heldout_loss;   // By epoch.
   std::uint32_t members = 0;          // Of an ensemble: their curves stand one after another.
 };
@@ -121,6 +133,9 @@ class DensityEstimator {
   virtual std::size_t dimension() const = 0;
   virtual std::size_t input_columns() const = 0;
   virtual std::size_t weight_count() const = 0;
+  // False where log densities are those of an equation that is solved in steps: close to the
+  // density of the draws, but not the same.
+  virtual bool exact_density() const { return true; }
   // Draws from q(theta | x) for one x ([input_columns]): [count, dimension], kUnit columns in [0,
   // 1). log_density (if not null) gets the log density of each draw. Draw i depends on (x, seed,
   // first_draw + i) only, not on how draws are grouped into calls.

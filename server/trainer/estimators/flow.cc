@@ -20,6 +20,8 @@ float* GradientOf(const at::Tensor& tensor) {
   return tensor.defined() && tensor.grad().defined() ? MutableData(tensor.grad()) : nullptr;
 }
 
+}  // namespace
+
 DenseView ViewOf(const at::Tensor& weight, const at::Tensor& bias) {
   DenseView view;
   view.inputs = static_cast<std::size_t>(weight.size(1));
@@ -30,8 +32,6 @@ DenseView ViewOf(const at::Tensor& weight, const at::Tensor& bias) {
   view.grad_bias = GradientOf(bias);
   return view;
 }
-
-}  // namespace
 
 std::vector<std::vector<std::uint32_t>> CouplingMasks(std::size_t dimension, std::size_t transforms,
                                                       std::uint64_t seed) {

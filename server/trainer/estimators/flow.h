@@ -1,6 +1,7 @@
 // The weights of a coupling flow: a conditional density made of layers of rational-quadratic
 // splines between theta and a base. Unit columns map the unit interval onto itself with a uniform
-// base, so that nothing leaks; line columns have a standard normal base. The density is exact.
+// base, so that nothing leaks; line columns have a standard normal base. The density is exact. With
+// bins = 0 all columns are line columns and the layers are affine.
 // flow_lanes.h computes with it.
 #pragma once
 
@@ -17,6 +18,10 @@ namespace inferon::estimators {
 // columns are on different sides in some pair of each ceil(log2 d) pairs.
 std::vector<std::vector<std::uint32_t>> CouplingMasks(std::size_t dimension, std::size_t transforms,
                                                       std::uint64_t seed);
+
+// A dense layer's weights and, where the store has handed out spans, their gradients; the bias may
+// be undefined.
+DenseView ViewOf(const at::Tensor& weight, const at::Tensor& bias);
 
 class CouplingFlow {
  public:

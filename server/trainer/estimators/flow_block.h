@@ -59,6 +59,10 @@ struct FlowSizes {
   }
 };
 
+inline MatrixView Part(MatrixView matrix, std::size_t at, std::size_t n) {
+  return {matrix.data + at * matrix.columns, n, matrix.columns};
+}
+
 // A matrix of 1..kFlowBlock rows to columns of a block, filled up with its last row.
 inline void LoadBlock(MatrixView rows, float* out) {
   for (std::size_t row = 0; row < kFlowBlock; ++row) {

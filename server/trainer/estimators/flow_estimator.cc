@@ -5,19 +5,19 @@
 #include "common/base/check.h"
 #include "server/trainer/estimators/backend.h"
 #include "server/trainer/estimators/draws.h"
+#include "server/trainer/estimators/field_estimator.h"
 #include "server/trainer/estimators/flow_lanes.h"
+#include "server/trainer/estimators/network_estimator.h"
 
 namespace inferon::estimators {
 namespace {
 
-class FlowEstimator : public StoredEstimator {
+class FlowEstimator : public NetworkEstimator {
  public:
-  explicit FlowEstimator(std::unique_ptr<DensityNetwork> network)
-      : network_(Frozen(std::move(network))), flow_(network_->flow().View()) {}
-
-  std::size_t dimension() const override { return network_->options().dimension; }
-  std::size_t input_columns() const override { return network_->options().input_columns; }
-  std::size_t weight_count() const override { return network_->weight_count(); }
+  explicit FlowEstimator(std::unique_ptr<DensityNetwork> net)
+      : NetworkEstimator(std::move(net)),
+        flow_(network().flow().View()),
+        ends_(network().options()) {}
 
   std::vector<float> Sample(std::span<const float> x, std::size_t count, std::uint64_t seed,
                             std::uint64_t first_draw,
@@ -28,14 +28,17 @@ class FlowEstimator : public StoredEstimator {
     FillUniform(StreamKey(seed, "posterior"), 0, first_draw * d, draws);
     std::vector<float> density(count);
     flow_.Draw(condition, count, draws.data(), density.data());
+    ends_.ToUnit(draws, density);
     if (log_density != nullptr) log_density->assign(density.begin(), density.end());
     return draws;
   }
 
   std::vector<double> LogDensity(std::span<const float> x, MatrixView theta) const override {
     INFERON_CHECK(theta.columns == dimension());
-    std::vector<float> density(theta.rows);
+    std::vector<float> density(theta.rows), slope(theta.rows), memory;
+    theta = ends_.ToLine(theta, memory, slope);
     flow_.LogDensity(Condition(x), theta, density.data());
+    Add(slope, density);
     return {density.begin(), density.end()};
   }
 
@@ -53,9 +56,10 @@ class FlowEstimator : public StoredEstimator {
       }
     }
     const std::size_t count = theta.size() / dimension();
-    std::vector<float> density(count);
-    flow_.LogDensityPairs({context.data(), count, columns}, {theta.data(), count, dimension()},
-                          density.data());
+    std::vector<float> density(count), slope(count), memory;
+    const MatrixView on_line = ends_.ToLine({theta.data(), count, dimension()}, memory, slope);
+    flow_.LogDensityPairs({context.data(), count, columns}, on_line, density.data());
+    Add(slope, density);
     const float* from = density.data();
     for (const DensityQuestion& question : questions) {
       std::copy_n(from, question.theta.rows, question.log_density);
@@ -66,67 +70,69 @@ class FlowEstimator : public StoredEstimator {
   std::vector<double> LogDensityPairs(const RowSource& x, MatrixView theta) const override {
     INFERON_CHECK(theta.columns == dimension() && x.columns == input_columns());
     INFERON_CHECK(x.rows == theta.rows);
-    const ComputeScope scope(1);
-    const c10::InferenceMode inference;
-    std::vector<double> result(theta.rows);
-    std::vector<std::uint32_t> rows(kTile);
-    std::vector<float> raw(kTile * x.columns), density(kTile);
-    for (std::size_t at = 0; at < theta.rows; at += kTile) {
-      const std::size_t n = std::min(kTile, theta.rows - at);
-      for (std::size_t i = 0; i < kTile; ++i) {
-        rows[i] = static_cast<std::uint32_t>(at + std::min(i, n - 1));
-      }
-      x.fill(rows, raw.data());
-      const at::Tensor context = network_->Context(network_->Scale(raw.data(), kTile)).contiguous();
+    std::vector<float> density(theta.rows), slope(theta.rows), memory;
+    theta = ends_.ToLine(theta, memory, slope);
+    ForTiles(x, [&](std::size_t at, std::size_t n, const at::Tensor& context) {
       flow_.LogDensityPairs({Data(context), n, static_cast<std::size_t>(context.size(1))},
-                            {theta.data + at * theta.columns, n, theta.columns}, density.data());
-      std::copy_n(density.begin(), n, result.begin() + static_cast<std::ptrdiff_t>(at));
-    }
-    return result;
+                            {theta.data + at * theta.columns, n, theta.columns},
+                            density.data() + at);
+    });
+    Add(slope, density);
+    return {density.begin(), density.end()};
   }
-
-  double OutlierScore(std::span<const float> x) const override {
-    INFERON_CHECK(x.size() == input_columns());
-    const ComputeScope scope(1);
-    const c10::InferenceMode inference;
-    return network_->outliers().Score(network_->OutlierRows(x.data(), 1));
-  }
-
-  std::string Architecture() const override { return network_->Architecture(); }
-  void Put(TensorFile* file) const override { network_->Save(file); }
 
  private:
-  static std::unique_ptr<DensityNetwork> Frozen(std::unique_ptr<DensityNetwork> network) {
-    network->store().Freeze();
-    return network;
+  static void Add(const std::vector<float>& slope, std::vector<float>& density) {
+    for (std::size_t i = 0; i < density.size(); ++i) density[i] += slope[i];
   }
-
-  // Outputs of the input network for each question's x, one x at a time: a BLAS rounds a row's
-  // products differently at another place of the matrix.
-  std::vector<float> Contexts(std::span<const DensityQuestion> questions) const {
-    const ComputeScope scope(1);
-    const c10::InferenceMode inference;
-    std::vector<float> contexts;
-    for (const DensityQuestion& question : questions) {
-      INFERON_CHECK(question.x.size() == input_columns());
-      const at::Tensor own = network_->Context(network_->Scale(question.x.data(), 1)).contiguous();
-      contexts.insert(contexts.end(), Data(own), Data(own) + own.numel());
-    }
-    return contexts;
-  }
-
   std::vector<float> Condition(std::span<const float> x) const {
-    const DensityQuestion question{x, {}, nullptr};
-    return flow_.Condition(Contexts({&question, 1}));
+    return flow_.Condition(Context(x));
   }
 
-  const std::unique_ptr<DensityNetwork> network_;
   const FlowLanes flow_;  // Looks at the network's weights.
+  const FlowEnds ends_;
 };
 
 }  // namespace
 
-std::unique_ptr<StoredEstimator> MakeFlowEstimator(std::unique_ptr<DensityNetwork> network) {
+FlowEnds::FlowEnds(const FlowOptions& options) {
+  if (options.family != DensityFamily::kAffineFlow) return;
+  for (std::size_t j = 0; j < options.dimension; ++j) {
+    unit_.push_back(options.axes.empty() || options.axes[j] == Axis::kUnit);
+  }
+}
+
+void FlowEnds::ToLine(std::span<float> theta, std::span<float> log_slope) const {
+  if (unit_.empty()) return;
+  const std::size_t d = unit_.size();
+  for (std::size_t i = 0; i < theta.size(); ++i) {
+    if (unit_[i % d] == 0) continue;
+    const double z = UnitToLine(theta[i]);
+    theta[i] = static_cast<float>(z);
+    log_slope[i / d] += static_cast<float>(LogUnitToLineSlope(z));
+  }
+}
+
+MatrixView FlowEnds::ToLine(MatrixView theta, std::vector<float>& memory,
+                            std::span<float> log_slope) const {
+  if (unit_.empty()) return theta;
+  memory.assign(theta.data, theta.data + theta.rows * theta.columns);
+  ToLine(memory, log_slope);
+  return {memory.data(), theta.rows, theta.columns};
+}
+
+void FlowEnds::ToUnit(std::span<float> theta, std::span<float> log_density) const {
+  if (unit_.empty()) return;
+  const std::size_t d = unit_.size();
+  for (std::size_t i = 0; i < theta.size(); ++i) {
+    if (unit_[i % d] == 0) continue;
+    log_density[i / d] += static_cast<float>(LogUnitToLineSlope(theta[i]));
+    theta[i] = LineToUnit(theta[i]);
+  }
+}
+
+std::unique_ptr<StoredEstimator> MakeNetworkEstimator(std::unique_ptr<DensityNetwork> network) {
+  if (IsField(network->options().family)) return MakeFieldEstimator(std::move(network));
   return std::make_unique<FlowEstimator>(std::move(network));
 }
 
@@ -137,7 +143,7 @@ Result<std::unique_ptr<StoredEstimator>> LoadFlow(const std::string& architectur
   const ComputeScope scope(1);
   auto network = std::make_unique<DensityNetwork>(std::move(*parsed), 0);
   if (auto status = network->Load(file); !status) return tl::unexpected(status.error());
-  return MakeFlowEstimator(std::move(network));
+  return MakeNetworkEstimator(std::move(network));
 }
 
 }  // namespace inferon::estimators

@@ -42,10 +42,6 @@ HWY_EXPORT(CoupleInverse);
 
 constexpr float kBelowOne = 0x1.fffffep-1f;  // Largest float below 1.
 
-MatrixView Part(MatrixView matrix, std::size_t at, std::size_t n) {
-  return {matrix.data + at * matrix.columns, n, matrix.columns};
-}
-
 // Uniform numbers to those of the base.
 void UniformToBase(const FlowView& flow, QueryBlock& block) {
   constexpr double kHalfStep = 0x1.0p-25;  // Uniform numbers have 24 bits: 0 is half a step.

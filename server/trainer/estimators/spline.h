@@ -10,6 +10,9 @@
 // places of the first and last slope stand the raw s and b, where s = kMaxLogScale tanh(raw /
 // kMaxLogScale).
 //
+// With bins = 0 all columns are line columns and move by the affine part alone; the two raw
+// parameters are s and b.
+//
 // Raw parameters of zero give the identity.
 #pragma once
 
@@ -29,11 +32,11 @@ inline constexpr double kMaxLogScale = 6;
 // Which columns of a row a coupling layer moves; the others are copied.
 struct CouplingShape {
   std::size_t dimension = 0;            // Columns of a row.
-  std::size_t bins = 0;                 // 1..kMaxBins.
+  std::size_t bins = 0;                 // 1..kMaxBins; 0: affine.
   std::vector<std::uint32_t> moved;     // Columns, ascending.
   std::vector<std::uint8_t> line = {};  // By column: 1 where it is a line column; empty: none is.
   bool IsLine(std::uint32_t column) const { return !line.empty() && line[column] != 0; }
-  std::size_t SplineParameters() const { return 3 * bins + 1; }
+  std::size_t SplineParameters() const { return bins == 0 ? 2 : 3 * bins + 1; }
   std::size_t RowParameters() const { return moved.size() * SplineParameters(); }
 };
 

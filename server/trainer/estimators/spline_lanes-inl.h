@@ -166,7 +166,7 @@ HWY_INLINE Affine AffineOf(std::size_t bins, std::size_t stride, const float* sl
   a.relative = hn::Tanh(f, Clamped(hn::Mul(hn::LoadU(f, slopes), Constant(1 / kMost)), -10, 10));
   a.log_scale = hn::Mul(a.relative, Constant(kMost));
   a.scale = hn::Exp(f, a.log_scale);
-  a.shift = hn::LoadU(f, slopes + bins * stride);
+  a.shift = hn::LoadU(f, slopes + (bins == 0 ? 1 : bins) * stride);
   return a;
 }
 
@@ -224,6 +224,7 @@ HWY_INLINE Point ForwardAt(std::size_t bins, std::size_t stride, const float* pa
   if constexpr (!line) return UnitForward<false>(bins, stride, parameters, Clamped(x, 0, 1));
   const Affine affine = AffineOf(bins, stride, parameters + 2 * bins * stride);
   const Vector z = hn::MulAdd(affine.scale, x, affine.shift);
+  if (bins == 0) return {z, affine.log_scale};
   const auto tail = InTail(z);
   const Point inner = UnitForward<true>(bins, stride, parameters, ToUnit(z));
   return {hn::IfThenElse(tail, z, ToLine(inner.value)),
@@ -235,6 +236,7 @@ HWY_INLINE Point InverseAt(std::size_t bins, std::size_t stride, const float* pa
                            Vector y) {
   if constexpr (!line) return UnitInverse<false>(bins, stride, parameters, Clamped(y, 0, 1));
   const Affine affine = AffineOf(bins, stride, parameters + 2 * bins * stride);
+  if (bins == 0) return {hn::Div(hn::Sub(y, affine.shift), affine.scale), affine.log_scale};
   const auto tail = InTail(y);
   const Point inner = UnitInverse<true>(bins, stride, parameters, ToUnit(y));
   const Vector z = hn::IfThenElse(tail, y, ToLine(inner.value));
@@ -323,6 +325,13 @@ HWY_INLINE Vector BackwardAt(std::size_t bins, std::size_t stride, const float* 
   const Floats f;
   constexpr auto kSpan = static_cast<float>(2 * kTail);
   const Affine affine = AffineOf(bins, stride, parameters + 2 * bins * stride);
+  const Vector flat = hn::NegMulAdd(affine.relative, affine.relative, Constant(1));
+  if (bins == 0) {
+    const Vector scale_gradient = hn::MulAdd(hn::Mul(grad_y, affine.scale), x, grad_log);
+    hn::StoreU(hn::Mul(scale_gradient, flat), f, grad_parameters);
+    hn::StoreU(grad_y, f, grad_parameters + stride);
+    return hn::Mul(grad_y, affine.scale);
+  }
   const Vector z = hn::MulAdd(affine.scale, x, affine.shift);
   const auto tail = InTail(z);
   // In a tail the spline gets no gradient.
@@ -331,7 +340,6 @@ HWY_INLINE Vector BackwardAt(std::size_t bins, std::size_t stride, const float* 
   const Vector inner =
       UnitBackward<true>(bins, stride, parameters, ToUnit(z), inner_y, inner_log, grad_parameters);
   const Vector grad_z = hn::IfThenElse(tail, grad_y, hn::Mul(inner, Constant(1 / kSpan)));
-  const Vector flat = hn::NegMulAdd(affine.relative, affine.relative, Constant(1));
   const Vector by_scale = hn::MulAdd(hn::Mul(grad_z, affine.scale), x, grad_log);
   hn::StoreU(hn::Mul(by_scale, flat), f, grad_parameters + 2 * bins * stride);
   hn::StoreU(grad_z, f, grad_parameters + 3 * bins * stride);

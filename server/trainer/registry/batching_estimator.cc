@@ -21,6 +21,7 @@ class BatchingEstimator : public DensityEstimator {
   std::size_t dimension() const override { return inner_->dimension(); }
   std::size_t input_columns() const override { return inner_->input_columns(); }
   std::size_t weight_count() const override { return inner_->weight_count(); }
+  bool exact_density() const override { return inner_->exact_density(); }
   std::vector<float> Sample(std::span<const float> x, std::size_t count, std::uint64_t seed,
                             std::uint64_t first_draw,
                             std::vector<double>* log_density) const override {

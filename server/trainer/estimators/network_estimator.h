@@ -1,0 +1,48 @@
+// What every estimator with a density network has in common.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "server/trainer/estimators/density_network.h"
+#include "server/trainer/estimators/stored_estimator.h"
+
+namespace inferon::estimators {
+
+class NetworkEstimator : public StoredEstimator {
+ public:
+  // The network's weights are frozen from here on.
+  explicit NetworkEstimator(std::unique_ptr<DensityNetwork> network);
+
+  std::size_t dimension() const override { return network_->options().dimension; }
+  std::size_t input_columns() const override { return network_->options().input_columns; }
+  std::size_t weight_count() const override { return network_->weight_count(); }
+  double OutlierScore(std::span<const float> x) const override;
+  std::string Architecture() const override { return network_->Architecture(); }
+  void Put(TensorFile* file) const override { network_->Save(file); }
+
+ protected:
+  const DensityNetwork& network() const { return *network_; }
+  // Outputs of the input network for each question's x, one x at a time: a BLAS rounds a row's
+  // products differently at another place of the matrix.
+  std::vector<float> Contexts(std::span<const DensityQuestion> questions) const;
+  std::vector<float> Context(std::span<const float> x) const;
+  // Calls use(at, n, contexts) for tiles of the rows of x: contexts [kTile, c], n of them valid.
+  template <typename Use>
+  void ForTiles(const RowSource& x, const Use& use) const {
+    std::vector<float> raw(kTile * x.columns);
+    for (std::size_t at = 0; at < x.rows; at += kTile) {
+      const std::size_t n = std::min(kTile, x.rows - at);
+      use(at, n, TileContexts(x, at, n, raw));
+    }
+  }
+
+ private:
+  at::Tensor TileContexts(const RowSource& x, std::size_t at, std::size_t n,
+                          std::vector<float>& raw) const;
+
+  const std::unique_ptr<DensityNetwork> network_;
+};
+
+}  // namespace inferon::estimators

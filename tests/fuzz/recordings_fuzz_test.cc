@@ -58,6 +58,20 @@ TEST(RecordingsFuzzTest, MutatedColumnTextsAreRefusedOrConsistent) {
   });
 }
 
+TEST(RecordingsFuzzTest, MutatedCommentsAndDecimalCommasAreRefusedOrConsistent) {
+  const std::string text =
+      "# cell 17\r\n\r\n% rig "
+      "3\r\n\"time_ms\";\"voltage_mV\"\r\n0,5;-70,25\r\n1;-69\r\n1,5;-68,5\r\n\r\n";
+  int read = 0;
+  fuzz::ForEachMutation(text, 20'000, [&](const std::string& mutated) {
+    const auto recording = ParseRecording(mutated, {.decimal_comma = true});
+    if (recording) return ++read, ExpectConsistent(*recording);
+    EXPECT_FALSE(recording.error().message.empty());
+    EXPECT_FALSE(recording.error().advice.empty());
+  });
+  EXPECT_GT(read, 1'000);
+}
+
 class NwbFuzzTest : public ::testing::TestWithParam<int> {};
 
 TEST_P(NwbFuzzTest, MutatedFilesAreRefusedOrConsistent) {

@@ -70,6 +70,12 @@ Result<std::unique_ptr<RecordingFile>> OpenRecording(const std::filesystem::path
     return InvalidArgument(fmt::format("{} is a folder", path.string()),
                            "Give the path of a recording");
   }
+  // What was read to tell the format would be missing from a pipe afterwards.
+  if (std::filesystem::exists(path) && !std::filesystem::is_regular_file(path)) {
+    return InvalidArgument(
+        fmt::format("{} is no regular file but a pipe or a device", path.string()),
+        "Save the recording in a file first");
+  }
   std::ifstream file(path, std::ios::binary);
   if (!file) {
     return Fail(ErrorCode::kNotFound, fmt::format("there is no readable file {}", path.string()),

@@ -80,6 +80,7 @@ TEST_P(NwbFuzzTest, MutatedFilesAreRefusedOrConsistent) {
   testing::FileSpec spec = GetParam() == 1 ? testing::Nwb1() : testing::Nwb2();
   for (testing::SeriesSpec& series : spec.series) series.data.resize(64);
   spec.epochs = {{4, 0, 60}};
+  spec.pairs = {{spec.series[0].path, spec.series[1].path}};
   testing::WriteHdf5(path, spec);
   const std::string whole = ReadFile(path).value();
   int refused = 0;

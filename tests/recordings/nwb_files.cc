@@ -126,6 +126,39 @@ void WriteSeries(hid_t file, const SeriesSpec& series) {
   H5Gclose(group);
 }
 
+// A column of references to series, as NWB 2 has them: index of the first sample, count, series.
+void WriteReferences(hid_t file, const std::string& group, const char* name,
+                     const std::vector<std::string>& paths) {
+  struct Row {
+    int start = 0, count = 0;
+    hobj_ref_t series = 0;
+  };
+  std::vector<Row> rows(paths.size());
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    if (!paths[i].empty()) H5Rcreate(&rows[i].series, file, paths[i].c_str(), H5R_OBJECT, -1);
+  }
+  const hid_t type = H5Tcreate(H5T_COMPOUND, sizeof(Row));
+  H5Tinsert(type, "idx_start", HOFFSET(Row, start), H5T_NATIVE_INT);
+  H5Tinsert(type, "count", HOFFSET(Row, count), H5T_NATIVE_INT);
+  H5Tinsert(type, "timeseries", HOFFSET(Row, series), H5T_STD_REF_OBJ);
+  const hsize_t size = rows.size();
+  const hid_t space = H5Screate_simple(1, &size, nullptr), where = MakeGroup(file, group);
+  const hid_t dataset = H5Dcreate2(where, name, type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+  H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, rows.data());
+  H5Dclose(dataset), H5Gclose(where), H5Sclose(space), H5Tclose(type);
+}
+
+void WritePairs(hid_t file, const std::vector<std::pair<std::string, std::string>>& pairs) {
+  if (pairs.empty()) return;
+  std::vector<std::string> responses, stimuli;
+  for (const auto& [response, stimulus] : pairs) {
+    responses.push_back(response), stimuli.push_back(stimulus);
+  }
+  const std::string table = "/general/intracellular_ephys/intracellular_recordings";
+  WriteReferences(file, table + "/responses", "response", responses);
+  WriteReferences(file, table + "/stimuli", "stimulus", stimuli);
+}
+
 }  // namespace
 
 void WriteHdf5(const std::filesystem::path& path, const FileSpec& spec) {
@@ -138,6 +171,7 @@ void WriteHdf5(const std::filesystem::path& path, const FileSpec& spec) {
     H5Dclose(WriteScalar(group, "count", epoch.count));
     H5Gclose(group);
   }
+  WritePairs(file, spec.pairs);
   if (!spec.pipeline_version.empty()) {
     const hid_t group = MakeGroup(file, "/general");
     H5Dclose(

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace inferon::testing {
@@ -37,6 +38,8 @@ struct EpochSpec {
 struct FileSpec {
   std::vector<SeriesSpec> series;
   std::vector<EpochSpec> epochs;
+  // NWB 2's table: paths of a response and its stimulus, the latter empty for none.
+  std::vector<std::pair<std::string, std::string>> pairs;
   std::string pipeline_version;  // Of /general/generated_by; empty: none.
 };
 

@@ -287,6 +287,30 @@ TEST_F(NwbReaderTest, WithoutNumbersANameOrBeingAloneTellsTheStimulus) {
   EXPECT_TRUE(ReadFirst(spec).value().current_pa.empty());
 }
 
+TEST_F(NwbReaderTest, ATableOfPairsTellsTheStimulusBeforeNumbersDo) {
+  FileSpec spec;
+  for (const char* sweep : {"a", "b"}) {
+    for (SeriesSpec series : Nwb2().series) {
+      series.path = series.path.substr(0, series.path.rfind('/') + 1) + sweep + "-ch-0";
+      series.sweep_number.reset();
+      if (series.unit == "amperes" && *sweep == 'b') {
+        for (double& amperes : series.data) amperes *= 2;
+      }
+      spec.series.push_back(series);
+    }
+  }
+  spec.series[1].path = "/stimulus/presentation/x-ch-0";
+  spec.series[3].path = "/stimulus/presentation/y-ch-0";
+  EXPECT_THAT(ReadFirst(spec).value().notes, ElementsAre(HasSubstr("cannot be told")));
+  spec.pairs = {{spec.series[2].path, spec.series[3].path},
+                {spec.series[0].path, spec.series[1].path}};
+  const auto file = Open(spec).value();
+  EXPECT_NEAR(FindStimulus(file->Read(0).value()).value().step.amplitude_pa, 200, 1e-9);
+  EXPECT_NEAR(FindStimulus(file->Read(1).value()).value().step.amplitude_pa, 400, 1e-9);
+  spec.pairs = {{spec.series[0].path, ""}};
+  EXPECT_THAT(ReadFirst(spec).value().notes, ElementsAre(HasSubstr("cannot be told")));
+}
+
 TEST_F(NwbReaderTest, NanAtTheEndOfAStoppedSweepIsLeftOutAndSaid) {
   FileSpec spec = Nwb2();
   for (std::size_t k = 5500; k < 6000; ++k) spec.series[0].data[k] = NAN;

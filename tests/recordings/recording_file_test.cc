@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include "common/base/files.h"
 #include "tests/recordings/nwb_files.h"
@@ -47,6 +48,12 @@ TEST_F(RecordingFileTest, KnownForeignFormatsAreNamed) {
 TEST_F(RecordingFileTest, MissingFilesAndFoldersAreRefused) {
   EXPECT_EQ(OpenRecording("/nonexistent.nwb").error().code, ErrorCode::kNotFound);
   EXPECT_THAT(OpenRecording(folder_.path()).error().message, HasSubstr("folder"));
+}
+
+TEST_F(RecordingFileTest, PipesAreRefusedBecauseTheirBeginningIsReadTwice) {
+  const std::filesystem::path pipe = folder_.path() / "pipe";
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_THAT(OpenRecording(pipe).error().message, HasSubstr("no regular file"));
 }
 
 TEST_F(RecordingFileTest, LoadNeedsASweepWhereThereAreSeveral) {

@@ -255,6 +255,37 @@ std::optional<std::uint64_t> Hdf5File::ObjectId(const std::string& path) const {
   return info.addr;
 }
 
+std::vector<std::optional<std::uint64_t>> Hdf5File::SeriesReferences(
+    const std::string& dataset) const {
+  static constexpr const char* kMember = "timeseries";
+  if (!Exists(dataset)) return {};
+  const DatasetId data(H5Dopen2(handle_->file, dataset.c_str(), H5P_DEFAULT));
+  if (!data.ok() || !CheckStorage(data, dataset)) return {};
+  const TypeId type(H5Dget_type(data));
+  const SpaceId space(H5Dget_space(data));
+  if (!type.ok() || !space.ok() || H5Tget_class(type) != H5T_COMPOUND) return {};
+  const int member = H5Tget_member_index(type, kMember);
+  if (member < 0 || H5Tget_member_class(type, static_cast<unsigned>(member)) != H5T_REFERENCE) {
+    return {};
+  }
+  const hssize_t rows = H5Sget_simple_extent_npoints(space);
+  if (rows < 1 || rows > static_cast<hssize_t>(kMaxChildren)) return {};
+  std::vector<hobj_ref_t> references(static_cast<std::size_t>(rows));
+  const TypeId memory(H5Tcreate(H5T_COMPOUND, sizeof(hobj_ref_t)));
+  if (H5Tinsert(memory, kMember, 0, H5T_STD_REF_OBJ) < 0 ||
+      H5Dread(data, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, references.data()) < 0) {
+    return {};
+  }
+  std::vector<std::optional<std::uint64_t>> ids;
+  for (const hobj_ref_t& reference : references) {
+    const ObjectHandle object(H5Rdereference2(data, H5P_DEFAULT, H5R_OBJECT, &reference));
+    H5O_info_t info{};
+    const bool there = object.ok() && H5Oget_info2(object, &info, H5O_INFO_BASIC) >= 0;
+    ids.push_back(there ? std::optional<std::uint64_t>(info.addr) : std::nullopt);
+  }
+  return ids;
+}
+
 Result<std::size_t> Hdf5File::Length(const std::string& dataset) const {
   if (!Exists(dataset)) {
     return InvalidArgument(fmt::format("{} is missing", dataset), "Choose another sweep");

@@ -45,6 +45,10 @@ class Hdf5File {
   // Number that tells objects of this file apart, the same for all links to one object.
   std::optional<std::uint64_t> ObjectId(const std::string& path) const;
 
+  // ObjectIds that member `timeseries` of a dataset of compounds (NWB 2's references to series)
+  // refers to, none where a row refers to nothing; empty where it is no such dataset.
+  std::vector<std::optional<std::uint64_t>> SeriesReferences(const std::string& dataset) const;
+
   // Length of a one-dimensional dataset of numbers (or one of shape [n, 1]); kInvalidArgument for
   // another shape or type, kDataLoss where it cannot be opened.
   Result<std::size_t> Length(const std::string& dataset) const;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cctype>
 #include <charconv>
+#include <map>
 
 #include "common/recordings/columns.h"
 
@@ -34,8 +35,11 @@ std::optional<std::int64_t> NumberOf(const std::string& name) {
 struct Stimulus {
   std::string path, name;
   std::optional<std::int64_t> number;
-  std::optional<std::uint64_t> electrode;
+  std::optional<std::uint64_t> electrode, id;
 };
+
+// Rows of this table of NWB 2 (from 2.4 on) pair a response with its stimulus.
+const std::string kPairs = "/general/intracellular_ephys/intracellular_recordings";
 
 class Lister {
  public:
@@ -93,8 +97,10 @@ class Lister {
     for (const std::string& name : file_.Children("/stimulus/presentation")) {
       const std::string path = "/stimulus/presentation/" + name;
       if (!file_.Exists(path + "/data")) continue;
-      stimuli.push_back({path, name, Number2(path, name), file_.ObjectId(path + "/electrode")});
+      stimuli.push_back({path, name, Number2(path, name), file_.ObjectId(path + "/electrode"),
+                         file_.ObjectId(path)});
     }
+    ReadPairs();
     std::vector<SweepInfo> sweeps;
     for (const std::string& name : file_.Children("/acquisition")) {
       const std::string path = "/acquisition/" + name;
@@ -116,10 +122,28 @@ class Lister {
                                ? "the file has no stimulus for this sweep"
                                : fmt::format(
                                      "which of the file's {} stimuli is this sweep's cannot be "
-                                     "told: neither its sweep number nor its name says so",
+                                     "told: neither a table nor its sweep number or name says so",
                                      stimuli.size());
       Add(std::move(sweep), std::move(series));
     }
+  }
+
+  void ReadPairs() {
+    const auto responses = file_.SeriesReferences(kPairs + "/responses/response");
+    const auto stimuli = file_.SeriesReferences(kPairs + "/stimuli/stimulus");
+    for (std::size_t i = 0; i < std::min(responses.size(), stimuli.size()); ++i) {
+      if (responses[i] && stimuli[i]) stimulus_of_[*responses[i]] = *stimuli[i];
+    }
+  }
+
+  // The stimulus that the table pairs with a response.
+  const Stimulus* Paired(const std::string& response, const std::vector<Stimulus>& stimuli) const {
+    const auto pair = stimulus_of_.find(file_.ObjectId(response).value_or(0));
+    if (pair == stimulus_of_.end()) return nullptr;
+    const auto found = std::find_if(stimuli.begin(), stimuli.end(), [&](const Stimulus& stimulus) {
+      return stimulus.id == pair->second;
+    });
+    return found == stimuli.end() ? nullptr : &*found;
   }
 
   std::optional<std::int64_t> Number2(const std::string& path, const std::string& name) const {
@@ -131,6 +155,7 @@ class Lister {
   // `alone`: the sweep is the only one in the file, so the only stimulus is its own, too.
   std::string StimulusOf(const std::string& response, const SweepInfo& sweep,
                          const std::vector<Stimulus>& stimuli, bool alone) const {
+    if (const Stimulus* paired = Paired(response, stimuli)) return paired->path;
     std::vector<const Stimulus*> same;
     for (const Stimulus& stimulus : stimuli) {
       if (sweep.number && stimulus.number == sweep.number) same.push_back(&stimulus);
@@ -189,6 +214,7 @@ class Lister {
   }
 
   const Hdf5File& file_;
+  std::map<std::uint64_t, std::uint64_t> stimulus_of_;  // Ids: stimulus by response.
   Listing listing_;
 };
 

@@ -11,8 +11,17 @@
 
 namespace inferon::sqlite {
 
+bool Failure::damaged() const {
+  return (code_ & 0xFF) == SQLITE_CORRUPT || (code_ & 0xFF) == SQLITE_NOTADB;
+}
+
+bool Failure::not_permitted() const {
+  const int code = code_ & 0xFF;
+  return code == SQLITE_CANTOPEN || code == SQLITE_READONLY || code == SQLITE_PERM;
+}
+
 Statement::Statement(Statement&& other) noexcept
-    : database_(other.database_), sql_(std::move(other.sql_)), handle_(other.handle_) {
+    : database_(other.database_), slot_(other.slot_), handle_(other.handle_) {
   other.handle_ = nullptr;
 }
 
@@ -20,14 +29,14 @@ Statement::~Statement() {
   if (handle_ == nullptr) return;
   sqlite3_reset(handle_);
   sqlite3_clear_bindings(handle_);
-  database_->idle_[sql_].push_back(handle_);
+  slot_->second.push_back(handle_);
 }
 
 bool Statement::Step() {
   const int code = sqlite3_step(handle_);
   if (code == SQLITE_ROW) return true;
   if (code == SQLITE_DONE) return false;
-  database_->Throw(fmt::format("\"{}\" failed", sql_));
+  database_->Throw(fmt::format("\"{}\" failed", slot_->first));
 }
 
 int Statement::Run() {
@@ -112,18 +121,19 @@ Database::~Database() {
 }
 
 Statement Database::Prepare(std::string_view sql) {
-  const auto found = idle_.find(sql);
-  if (found != idle_.end() && !found->second.empty()) {
-    sqlite3_stmt* handle = found->second.back();
-    found->second.pop_back();
-    return Statement(*this, std::string(sql), handle);
+  auto slot = idle_.find(sql);
+  if (slot == idle_.end()) slot = idle_.emplace(sql, std::vector<sqlite3_stmt*>()).first;
+  if (!slot->second.empty()) {
+    sqlite3_stmt* handle = slot->second.back();
+    slot->second.pop_back();
+    return Statement(*this, *slot, handle);
   }
   sqlite3_stmt* handle = nullptr;
   if (sqlite3_prepare_v3(handle_, sql.data(), static_cast<int>(sql.size()),
                          SQLITE_PREPARE_PERSISTENT, &handle, nullptr) != SQLITE_OK) {
     Throw(fmt::format("cannot prepare \"{}\"", sql));
   }
-  return Statement(*this, std::string(sql), handle);
+  return Statement(*this, *slot, handle);
 }
 
 void Database::Execute(const std::string& sql) {

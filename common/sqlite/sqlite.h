@@ -8,11 +8,13 @@
 #include <concepts>
 #include <cstdint>
 #include <filesystem>
-#include <map>
+#include <functional>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 struct sqlite3;
@@ -26,6 +28,10 @@ class Failure : public std::runtime_error {
   Failure(int code, const std::string& message) : std::runtime_error(message), code_(code) {}
   // Extended result code of SQLite.
   int code() const { return code_; }
+  // The file is damaged, or is no database.
+  bool damaged() const;
+  // The file or its folder cannot be opened or written.
+  bool not_permitted() const;
 
  private:
   int code_;
@@ -68,8 +74,10 @@ class Statement {
 
  private:
   friend class Database;
-  Statement(Database& database, std::string sql, sqlite3_stmt* handle)
-      : database_(&database), sql_(std::move(sql)), handle_(handle) {}
+  // A text and the statements of it that are not in use; stays where it is.
+  using Slot = std::pair<const std::string, std::vector<sqlite3_stmt*>>;
+  Statement(Database& database, Slot& slot, sqlite3_stmt* handle)
+      : database_(&database), slot_(&slot), handle_(handle) {}
 
   template <std::integral T>
   void BindOne(int index, T value) {
@@ -92,7 +100,7 @@ class Statement {
   void BindInt(int index, std::int64_t value);
 
   Database* database_;
-  std::string sql_;
+  Slot* slot_;
   sqlite3_stmt* handle_;  // Null after a move.
 };
 
@@ -127,8 +135,14 @@ class Database {
 
   std::filesystem::path path_;
   sqlite3* handle_ = nullptr;
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const {
+      return std::hash<std::string_view>{}(text);
+    }
+  };
   // Statements that are not in use, by their SQL.
-  std::map<std::string, std::vector<sqlite3_stmt*>, std::less<>> idle_;
+  std::unordered_map<std::string, std::vector<sqlite3_stmt*>, Hash, std::equal_to<>> idle_;
 };
 
 // A write transaction; rolled back unless Commit() was reached.

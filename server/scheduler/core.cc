@@ -16,10 +16,11 @@ constexpr std::chrono::seconds kUpkeepPeriod{10};
 }  // namespace
 
 Core::Core(std::unique_ptr<Store> store, const std::filesystem::path& folder, const Limits& limits,
-           Clock& clock, std::optional<FileLock> lock)
+           Clock& clock, std::optional<FileLock> lock, Disk& disk)
     : lock_(std::move(lock)),
       limits_(limits),
       clock_(clock),
+      disk_(disk),
       started_(clock.Now()),
       segment_folder_(folder / "segments"),
       store_(std::move(store)),
@@ -38,7 +39,7 @@ Core::Core(std::unique_ptr<Store> store, const std::filesystem::path& folder, co
 }
 
 void Core::Start() {
-  segments_.emplace(segment_folder_, limits_.segment_bytes, store_->View().SegmentEnds());
+  segments_.emplace(segment_folder_, limits_.segment_bytes, store_->View().SegmentEnds(), disk_);
   epoch_ = store_->NextEpoch();
   const std::uint64_t count = store_->RefenceAll(epoch_ << 32);
   next_upkeep_ = clock_.Now();
@@ -71,7 +72,7 @@ void Core::Load() {
 }
 
 void Core::OnCommit() {
-  for (const std::uint32_t segment : free_segments_) RemoveSegment(segment_folder_, segment);
+  for (const std::uint32_t segment : free_segments_) RemoveSegment(segment_folder_, segment, disk_);
   free_segments_.clear();
   if (changed_.empty()) return;
   changes_.Notify(changed_);
@@ -132,6 +133,7 @@ void Core::Upkeep() {
     leases_.CountFrom(job, now);
   }
   ForgetReservations();
+  staging_.RemoveUnless([this](const LeaseRef& lease) { return leases_.Find(lease).has_value(); });
   store_->Trim(HourOf(clock_.WallNow()) - kUsageHours, limits_.checks_kept);
   if (limits_.retain.count() > 0) Purge(limits_.retain, false, {});
 }
@@ -144,20 +146,6 @@ Status Core::Tick() {
     Upkeep();
     return {};
   });
-}
-
-Result<std::unique_ptr<Core>> OpenCore(const std::filesystem::path& folder, const Limits& limits,
-                                       Clock& clock) {
-  std::filesystem::create_directories(folder);
-  Result<FileLock> lock = FileLock::Acquire(folder / "lock");
-  if (!lock) {
-    return Fail(lock.error().code,
-                fmt::format("another scheduler uses the data folder {}", folder.string()),
-                "Stop it, or choose another folder");
-  }
-  Result<std::unique_ptr<Store>> store = OpenSqliteStore(folder / "scheduler.db");
-  if (!store) return tl::unexpected(store.error());
-  return std::make_unique<Core>(std::move(*store), folder, limits, clock, std::move(*lock));
 }
 
 }  // namespace inferon::scheduler

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "common/base/clock.h"
+#include "common/base/disk.h"
 #include "common/base/files.h"
 #include "common/base/result.h"
 #include "common/neuron/observation.h"
@@ -31,6 +32,7 @@
 #include "server/scheduler/share.h"
 #include "server/scheduler/staging.h"
 #include "server/scheduler/store.h"
+#include "server/scheduler/validate.h"
 #include "server/scheduler/writer.h"
 
 namespace inferon::scheduler {
@@ -43,7 +45,7 @@ class Core {
   // Starts on what the store and the folder hold: raises the epoch, re-fences every lease, cuts the
   // segments to their committed ends. `lock` is held for the life of the object.
   Core(std::unique_ptr<Store> store, const std::filesystem::path& folder, const Limits& limits,
-       Clock& clock, std::optional<FileLock> lock = std::nullopt);
+       Clock& clock, std::optional<FileLock> lock = std::nullopt, Disk& disk = SystemDisk());
 
   // Jobs.
   Result<Job> CreateJob(const JobRequest& request, const Actor& actor = {});
@@ -137,8 +139,13 @@ class Core {
   void Forget(const LeaseRef& lease, std::optional<double> charge = std::nullopt);
 
   // core_jobs.cc
-  Result<Job> AcceptJob(const JobRequest& request, const std::string& content_sha256,
-                        const std::vector<std::string>& keys, const Actor& actor);
+  // Of a submission; made on the caller's thread.
+  struct Digests {
+    std::string content;
+    std::string profile;
+    std::vector<std::string> reuse_keys;
+  };
+  Result<Job> AcceptJob(const JobRequest& request, const Digests& digests, const Actor& actor);
   Status CheckQueue(const std::string& project, std::uint64_t experiments);
   void TakeReusable(const Job& job, const std::vector<std::string>& keys);
   Result<Job> SetPaused(const std::string& name, bool paused, const Actor& actor);
@@ -191,11 +198,13 @@ class Core {
   const std::optional<FileLock> lock_;
   const Limits limits_;
   Clock& clock_;
+  Disk& disk_;
   const SteadyTime started_;
   const std::filesystem::path segment_folder_;
   const std::unique_ptr<Store> store_;
   ReaderPool readers_;
   Staging staging_;
+  ProfileMemo profiles_;
   ChangeHub changes_;
 
   // Of the writer's thread.
@@ -218,9 +227,10 @@ class Core {
 };
 
 // Takes the folder's lock, opens its database. kFailedPrecondition where another process holds the
-// folder or its schema is newer than this program's.
+// folder, its schema is newer than this program's, it is damaged, cannot be written, or its disk is
+// full.
 Result<std::unique_ptr<Core>> OpenCore(const std::filesystem::path& folder, const Limits& limits,
-                                       Clock& clock);
+                                       Clock& clock, Disk& disk = SystemDisk());
 
 // projects/{project}/jobs/{job} in its parts. kInvalidArgument where it is none.
 struct JobKey {

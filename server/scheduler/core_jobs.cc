@@ -66,27 +66,29 @@ Result<JobKey> ParseJobName(const std::string& name) {
 
 Result<Job> Core::CreateJob(const JobRequest& request, const Actor& actor) {
   const std::string content = ContentSha256(request);
-  // A repeated submission is answered even where a limit has been lowered since.
-  const std::optional<Job> before = readers_.Read(
-      [&](StoreReader& reader) { return reader.FindRequest(request.project, request.request_id); });
-  if (before && before->content_sha256 == content) return *before;
-  if (before) return SubmittedBefore(request, *before);
-  if (Status ok = ValidateJob(request, limits_); !ok) return tl::unexpected(ok.error());
+  if (Status ok = ValidateJob(request, limits_, &profiles_); !ok) {
+    // A repeated submission is answered even where a limit has been lowered since.
+    const std::optional<Job> before = readers_.Read([&](StoreReader& reader) {
+      return reader.FindRequest(request.project, request.request_id);
+    });
+    if (before && before->content_sha256 == content) return *before;
+    if (before) return SubmittedBefore(request, *before);
+    return tl::unexpected(ok.error());
+  }
+  const std::string profile = Sha256Hex(request.spec.profile_toml);
   std::vector<std::string> keys;
   if (request.spec.reuse) {
-    const std::string profile = Sha256Hex(request.spec.profile_toml);
     for (const Range& range : CutIntoShards(request.spec.Experiments(), request.spec.shard_size)) {
       keys.push_back(ReuseKey(request.spec, profile, range));
     }
   }
-  return Write([&] { return AcceptJob(request, content, keys, actor); });
+  return Write([&] { return AcceptJob(request, {content, profile, keys}, actor); });
 }
 
-Result<Job> Core::AcceptJob(const JobRequest& request, const std::string& content_sha256,
-                            const std::vector<std::string>& keys, const Actor& actor) {
+Result<Job> Core::AcceptJob(const JobRequest& request, const Digests& digests, const Actor& actor) {
   StoreReader& view = store_->View();
   if (const auto before = view.FindRequest(request.project, request.request_id)) {
-    if (before->content_sha256 == content_sha256) return *before;
+    if (before->content_sha256 == digests.content) return *before;
     return SubmittedBefore(request, *before);
   }
   if (Status ok = CheckQueue(request.project, request.spec.Experiments()); !ok) {
@@ -99,16 +101,16 @@ Result<Job> Core::AcceptJob(const JobRequest& request, const std::string& conten
   Job job;
   job.project = request.project;
   job.request_id = request.request_id;
-  job.content_sha256 = content_sha256;
+  job.content_sha256 = digests.content;
   job.title = request.title;
   job.create_time = clock_.WallNow();
-  job.profile_sha256 = Sha256Hex(request.spec.profile_toml);
-  job = view.GetJob(store_->AddJob(job, request.spec, keys)).value();
+  job.profile_sha256 = digests.profile;
+  job = view.GetJob(store_->AddJob(job, request.spec, digests.reuse_keys)).value();
   Tell("job.created", job, JobName(job.project, job.id),
        fmt::format("{} experiments in {} shards", job.experiments, job.shards), actor);
   index_.Put(job);
-  if (keys.empty()) return job;
-  TakeReusable(job, keys);
+  if (digests.reuse_keys.empty()) return job;
+  TakeReusable(job, digests.reuse_keys);
   return view.GetJob(job.id).value();
 }
 

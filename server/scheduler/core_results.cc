@@ -95,9 +95,11 @@ GarbageReport Core::Purge(std::chrono::duration<double> older_than, bool dry_run
     report.experiments += job.experiments_done;
   }
   for (const SegmentUse& use : store_->View().SegmentsOf(ids)) {
-    if (use.needed || use.segment == segments_->current()) continue;
+    const std::uint64_t bytes = SegmentBytes(segment_folder_, use.segment);
+    const bool open = use.segment == segments_->current() && bytes < limits_.segment_bytes;
+    if (use.needed || open) continue;
     ++report.segments;
-    report.bytes += SegmentBytes(segment_folder_, use.segment);
+    report.bytes += bytes;
     if (!dry_run) free_segments_.insert(use.segment);
   }
   if (dry_run) return report;

@@ -33,6 +33,8 @@ inline constexpr std::uint32_t kChecksShown = 20;
 inline constexpr std::uint32_t kMaxPurgedJobs = 1000;  // In one call.
 inline constexpr std::uint64_t kMaxUploadBytes = 256 << 20;
 inline constexpr std::size_t kMaxChunkBytes = 1 << 20;
+// Uploads are kept in memory up to here, all together; further ones in files.
+inline constexpr std::int64_t kStagingMemoryBytes = 64 << 20;
 inline constexpr std::uint64_t kMaxResultBytes = 64 << 20;
 inline constexpr std::uint32_t kDefaultPageSize = 50;
 inline constexpr std::uint32_t kMaxPageSize = 1000;
@@ -71,8 +73,8 @@ struct Limits {
 
   // Writer and streams.
   std::uint32_t max_waiting_writes = 1024;
-  std::uint32_t max_group = 256;    // Writes in a transaction.
-  std::uint32_t max_streams = 256;  // Watches and result streams, idle or not.
+  std::uint32_t max_group = 256;     // Writes in a transaction.
+  std::uint32_t max_streams = 2048;  // Watches and result streams, idle or not.
   std::uint32_t stream_threads = 2;
   std::uint32_t max_readers = 4;  // Reading connections.
   std::uint32_t events_per_message = 500;

@@ -1,17 +1,12 @@
 #include "server/scheduler/segments.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <algorithm>
-#include <cerrno>
 #include <charconv>
 #include <fstream>
 #include <map>
 #include <system_error>
 
-#include "common/base/files.h"
 #include "common/base/hash.h"
 #include "server/scheduler/segment_name.h"
 
@@ -31,31 +26,15 @@ std::uint32_t SegmentNumber(const std::filesystem::path& path) {
   return number;
 }
 
-[[noreturn]] void ThrowErrno(const char* what, const std::filesystem::path& path) {
-  throw std::system_error(errno, std::generic_category(),
-                          fmt::format("{} {}", what, path.string()));
-}
-
 }  // namespace
 
 SegmentWriter::SegmentWriter(std::filesystem::path folder, std::uint64_t segment_bytes,
-                             std::span<const SegmentEnd> committed)
-    : folder_(std::move(folder)), segment_bytes_(segment_bytes) {
-  std::filesystem::create_directories(folder_);
+                             std::span<const SegmentEnd> committed, Disk& disk)
+    : folder_(std::move(folder)), segment_bytes_(segment_bytes), disk_(disk) {
+  disk_.MakeFolder(folder_);
   std::map<std::uint32_t, std::uint64_t> ends;
   for (const SegmentEnd& end : committed) ends[end.segment] = end.bytes;
-  std::map<std::uint32_t, std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(folder_)) {
-    if (const std::uint32_t number = SegmentNumber(entry.path())) files[number] = entry.path();
-  }
-  for (const auto& [number, path] : files) {
-    const auto end = ends.find(number);
-    if (end == ends.end()) {
-      std::filesystem::remove(path);
-    } else if (std::filesystem::file_size(path) > end->second) {
-      std::filesystem::resize_file(path, end->second);
-    }
-  }
+  CutToCommitted(ends);
   if (ends.empty()) return;
   segment_ = ends.rbegin()->first;
   end_ = ends.rbegin()->second;
@@ -66,31 +45,40 @@ SegmentWriter::SegmentWriter(std::filesystem::path folder, std::uint64_t segment
   }
 }
 
-SegmentWriter::~SegmentWriter() { Close(); }
+void SegmentWriter::CutToCommitted(const std::map<std::uint32_t, std::uint64_t>& ends) {
+  std::map<std::uint32_t, std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(folder_)) {
+    if (const std::uint32_t number = SegmentNumber(entry.path())) files[number] = entry.path();
+  }
+  for (const auto& [number, path] : files) {
+    const auto end = ends.find(number);
+    if (end == ends.end()) {
+      disk_.Remove(path);
+    } else if (std::filesystem::file_size(path) > end->second) {
+      disk_.Truncate(path, end->second);
+    }
+  }
+}
 
 Location SegmentWriter::Append(std::string_view frame) {
   if (segment_ == 0 || end_ >= segment_bytes_) {
     Sync();
     Open(segment_ + 1);
-  } else if (fd_ < 0) {
+  } else if (!file_) {
     Open(segment_);
   }
   const Location location{segment_, end_, frame.size()};
   dirty_ = true;
-  for (std::size_t done = 0; done < frame.size();) {
-    const ssize_t n =
-        pwrite(fd_, frame.data() + done, frame.size() - done, static_cast<off_t>(end_ + done));
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) ThrowErrno("cannot write", SegmentPath(folder_, segment_));
-    done += static_cast<std::size_t>(n);
-  }
+  file_->WriteAt(end_, frame);
   end_ += frame.size();
   return location;
 }
 
 void SegmentWriter::Sync() {
   if (!dirty_) return;
-  if (fdatasync(fd_) != 0) ThrowErrno("cannot sync", SegmentPath(folder_, segment_));
+  file_->Sync();
+  if (!named_) disk_.SyncFolder(folder_);
+  named_ = true;
   dirty_ = false;
 }
 
@@ -101,21 +89,17 @@ void SegmentWriter::Abandon() {
 }
 
 void SegmentWriter::Open(std::uint32_t segment) {
-  Close();
+  file_.reset();
   const std::filesystem::path path = SegmentPath(folder_, segment);
-  const bool is_new = segment != segment_;
-  fd_ = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | (is_new ? O_EXCL : 0), 0644);
-  if (fd_ < 0) ThrowErrno("cannot open", path);
-  if (is_new) {
-    segment_ = segment;
-    end_ = 0;
-    SyncPath(folder_);
+  if (segment == segment_) {
+    file_ = disk_.Open(path);
+    named_ = true;
+    return;
   }
-}
-
-void SegmentWriter::Close() {
-  if (fd_ >= 0) close(fd_);
-  fd_ = -1;
+  file_ = disk_.Create(path);
+  named_ = false;
+  segment_ = segment;
+  end_ = 0;
 }
 
 std::uint64_t SegmentBytes(const std::filesystem::path& folder, std::uint32_t segment) {
@@ -124,9 +108,12 @@ std::uint64_t SegmentBytes(const std::filesystem::path& folder, std::uint32_t se
   return missing ? 0 : bytes;
 }
 
-void RemoveSegment(const std::filesystem::path& folder, std::uint32_t segment) {
-  std::error_code ignored;  // What is left is removed at the next start.
-  std::filesystem::remove(SegmentPath(folder, segment), ignored);
+void RemoveSegment(const std::filesystem::path& folder, std::uint32_t segment, Disk& disk) {
+  try {
+    disk.Remove(SegmentPath(folder, segment));
+  } catch (const std::system_error&) {
+    // What is left is removed at the next start.
+  }
 }
 
 Result<std::string> ReadSegment(const std::filesystem::path& folder, const Location& location,

@@ -7,10 +7,13 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 
+#include "common/base/disk.h"
 #include "common/base/result.h"
 #include "server/scheduler/store.h"
 
@@ -21,8 +24,7 @@ class SegmentWriter {
  public:
   // Cuts every file in the folder to its committed end and removes those without one.
   SegmentWriter(std::filesystem::path folder, std::uint64_t segment_bytes,
-                std::span<const SegmentEnd> committed);
-  ~SegmentWriter();
+                std::span<const SegmentEnd> committed, Disk& disk = SystemDisk());
   SegmentWriter(const SegmentWriter&) = delete;
   SegmentWriter& operator=(const SegmentWriter&) = delete;
 
@@ -38,21 +40,23 @@ class SegmentWriter {
   std::uint32_t current() const { return segment_; }
 
  private:
+  void CutToCommitted(const std::map<std::uint32_t, std::uint64_t>& ends);
   void Open(std::uint32_t segment);
-  void Close();
 
   const std::filesystem::path folder_;
   const std::uint64_t segment_bytes_;
+  Disk& disk_;
   std::uint32_t segment_ = 0;  // Last one used.
   std::uint64_t end_ = 0;
-  int fd_ = -1;  // -1: no file is open.
+  std::unique_ptr<DiskFile> file_;  // Null: none is open.
+  bool named_ = false;              // The open file's name is on disk.
   bool dirty_ = false;
 };
 
 // Size of a segment file; 0 where there is none.
 std::uint64_t SegmentBytes(const std::filesystem::path& folder, std::uint32_t segment);
 // Removes a file that no row names any more.
-void RemoveSegment(const std::filesystem::path& folder, std::uint32_t segment);
+void RemoveSegment(const std::filesystem::path& folder, std::uint32_t segment, Disk& disk);
 
 // Bytes of a frame. kDataLoss where the file is gone, too short, or its SHA-256 differs.
 // Thread-safe.

@@ -12,18 +12,43 @@
 
 namespace inferon::scheduler {
 
-UploadPart::UploadPart(std::filesystem::path file)
-    : path(std::move(file)),
-      fd(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)) {
+UploadPart::UploadPart(std::filesystem::path file, std::uint64_t total_in,
+                       std::atomic<std::int64_t>& room_in)
+    : path(std::move(file)), room(room_in), total(total_in) {
+  const auto bytes = static_cast<std::int64_t>(total);
+  if (room.fetch_sub(bytes) >= bytes) {
+    memory.reserve(total);
+    return;
+  }
+  room += bytes;
+  fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (fd < 0) {
     throw std::system_error(errno, std::generic_category(), "cannot open " + path.string());
   }
 }
 
 UploadPart::~UploadPart() {
+  if (fd < 0) {
+    room += static_cast<std::int64_t>(total);
+    return;
+  }
   close(fd);
   std::error_code ignored;  // It has another name once it is finished.
   std::filesystem::remove(path, ignored);
+}
+
+void UploadPart::Append(std::string_view chunk) {
+  if (fd < 0) memory += chunk;
+  for (std::size_t done = 0; fd >= 0 && done < chunk.size();) {
+    const ssize_t n = write(fd, chunk.data() + done, chunk.size() - done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) {
+      throw std::system_error(errno, std::generic_category(), "cannot write " + path.string());
+    }
+    done += static_cast<std::size_t>(n);
+  }
+  hash.Update(chunk);
+  received += chunk.size();
 }
 
 Upload::Upload(Staging& staging, LeaseRef lease, std::unique_ptr<UploadPart> part)
@@ -53,17 +78,7 @@ Status Upload::Append(std::uint64_t offset, std::string_view chunk, std::uint32_
     return InvalidArgument(fmt::format("the checksum of the chunk at byte {} is wrong", offset),
                            "Upload the shard again");
   }
-  for (std::size_t done = 0; done < chunk.size();) {
-    const ssize_t n = write(part_->fd, chunk.data() + done, chunk.size() - done);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) {
-      throw std::system_error(errno, std::generic_category(),
-                              "cannot write " + part_->path.string());
-    }
-    done += static_cast<std::size_t>(n);
-  }
-  part_->hash.Update(chunk);
-  part_->received += chunk.size();
+  part_->Append(chunk);
   return {};
 }
 
@@ -73,13 +88,21 @@ Result<std::uint64_t> Upload::Finish() {
         fmt::format("the upload ended after {} of {} bytes", part_->received, part_->total),
         "Upload the shard again");
   }
-  const std::unique_ptr<UploadPart> part = std::move(part_);
+  std::unique_ptr<UploadPart> part = std::move(part_);
   if (part->hash.Hex() != part->sha256) {
     return InvalidArgument("the SHA-256 of the upload differs from the one announced",
                            "Upload the shard again");
   }
-  std::filesystem::rename(part->path, staging_.FinishedPath(lease_));
-  return part->received;
+  const std::uint64_t received = part->received;
+  if (part->fd < 0) {
+    std::lock_guard lock(staging_.mu_);
+    staging_.finished_[{lease_.shard, lease_.fence}] = std::move(part);
+  } else {
+    std::filesystem::rename(part->path, staging_.FinishedPath(lease_));
+    std::lock_guard lock(staging_.mu_);
+    staging_.files_.insert({lease_.shard, lease_.fence});
+  }
+  return received;
 }
 
 Staging::Staging(std::filesystem::path folder, const Limits& limits)
@@ -105,8 +128,8 @@ Result<std::unique_ptr<Upload>> Staging::Begin(const LeaseRef& lease, std::uint6
   }
   std::unique_ptr<UploadPart> part;
   if (offset == 0) {
-    part = std::make_unique<UploadPart>(folder_ / fmt::format("{}.part", next_part_++));
-    part->total = total;
+    part =
+        std::make_unique<UploadPart>(folder_ / fmt::format("{}.part", next_part_++), total, room_);
     part->sha256 = sha256;
   } else {
     std::lock_guard lock(mu_);
@@ -141,6 +164,11 @@ void Staging::Keep(const LeaseRef& lease, std::unique_ptr<UploadPart> part) {
 }
 
 Result<std::string> Staging::Read(const LeaseRef& lease, const std::string& sha256) const {
+  {
+    std::lock_guard lock(mu_);
+    const auto found = finished_.find({lease.shard, lease.fence});
+    if (found != finished_.end() && found->second->sha256 == sha256) return found->second->memory;
+  }
   Result<std::string> frame = ReadFile(FinishedPath(lease), max_bytes_);
   if (frame && Sha256Hex(*frame) == sha256) return frame;
   return Fail(ErrorCode::kFailedPrecondition,
@@ -153,6 +181,21 @@ void Staging::Remove(const LeaseRef& lease) {
   std::filesystem::remove(FinishedPath(lease), ignored);
   std::lock_guard lock(mu_);
   kept_.erase({lease.shard, lease.fence});
+  finished_.erase({lease.shard, lease.fence});
+  files_.erase({lease.shard, lease.fence});
+}
+
+void Staging::RemoveUnless(const std::function<bool(const LeaseRef&)>& held) {
+  const auto over = [&](const auto& one) { return !held({one.first.first, one.first.second}); };
+  std::lock_guard lock(mu_);
+  std::erase_if(kept_, over);
+  std::erase_if(finished_, over);
+  std::erase_if(files_, [&](const Key& key) {
+    if (held({key.first, key.second})) return false;
+    std::error_code ignored;
+    std::filesystem::remove(FinishedPath({key.first, key.second}), ignored);
+    return true;
+  });
 }
 
 std::filesystem::path Staging::FinishedPath(const LeaseRef& lease) const {

@@ -4,9 +4,11 @@
 #include <atomic>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -20,15 +22,21 @@ namespace inferon::scheduler {
 
 class Staging;
 
-// Bytes of an upload that have arrived. The file goes with the object.
+// Bytes of an upload that have arrived: in memory while there is room for them all, else in a file,
+// which goes with the object.
 struct UploadPart {
-  explicit UploadPart(std::filesystem::path file);
+  // `room`: bytes in memory that are left for uploads; this one takes its own and gives them back.
+  UploadPart(std::filesystem::path file, std::uint64_t total_in,
+             std::atomic<std::int64_t>& room_in);
   ~UploadPart();
   UploadPart(const UploadPart&) = delete;
   UploadPart& operator=(const UploadPart&) = delete;
+  void Append(std::string_view chunk);
 
   const std::filesystem::path path;
-  int fd;
+  std::atomic<std::int64_t>& room;
+  int fd = -1;  // -1: in memory.
+  std::string memory;
   std::uint64_t total = 0;
   std::string sha256;  // As announced.
   std::uint64_t received = 0;
@@ -57,7 +65,7 @@ class Upload {
   std::unique_ptr<UploadPart> part_;  // Null once it is finished or given up.
 };
 
-// The folder of uploads. Thread-safe. Must outlive its uploads.
+// Uploads and their folder. Thread-safe. Must outlive its uploads.
 class Staging {
  public:
   // Empties the folder: leases from before the start are void.
@@ -73,6 +81,8 @@ class Staging {
   Result<std::string> Read(const LeaseRef& lease, const std::string& sha256) const;
   // Forgets the uploads of a lease, if any.
   void Remove(const LeaseRef& lease);
+  // Forgets those of leases that are over: one may end while its last bytes arrive.
+  void RemoveUnless(const std::function<bool(const LeaseRef&)>& held);
 
  private:
   friend class Upload;
@@ -83,10 +93,14 @@ class Staging {
   const std::filesystem::path folder_;
   const std::uint64_t max_bytes_;
   const std::uint32_t max_uploads_;
+  std::atomic<std::int64_t> room_{kStagingMemoryBytes};
   std::atomic<std::uint32_t> open_{0};
   std::atomic<std::uint64_t> next_part_{1};
   mutable std::mutex mu_;
   std::map<Key, std::unique_ptr<UploadPart>> kept_;  // Guarded by mu_; at most max_uploads_.
+  // Whole uploads that are in memory. Guarded by mu_.
+  std::map<Key, std::unique_ptr<UploadPart>> finished_;
+  std::set<Key> files_;  // Whole uploads in files. Guarded by mu_.
 };
 
 }  // namespace inferon::scheduler

@@ -17,7 +17,7 @@ struct State {
   std::map<JobId, Job> jobs;
   std::map<JobId, std::shared_ptr<const JobSpec>> specs;
   std::map<ShardId, Shard> shards;
-  std::vector<Event> events;
+  std::vector<std::shared_ptr<const Event>> events;  // Shared between copies of the state.
   std::map<std::string, WorkerRecord> workers;
   std::map<std::string, ProjectRecord> projects;
   std::map<std::pair<std::string, std::int64_t>, double> usage;
@@ -128,7 +128,8 @@ class MemoryReader : public StoreReader {
                             std::uint32_t limit) override {
     const auto state = source_();
     std::vector<Event> events;
-    for (const Event& event : state->events) {
+    for (const auto& one : state->events) {
+      const Event& event = *one;
       const bool wanted = filter.job != 0
                               ? event.job == filter.job
                               : filter.project.empty() || event.project == filter.project;
@@ -348,7 +349,7 @@ class MemoryStore : public Store {
     Job& job = working_.jobs.at(id);
     INFERON_CHECK(HasEnded(job.state));
     std::erase_if(working_.shards, [&](const auto& one) { return one.second.job == id; });
-    std::erase_if(working_.events, [&](const Event& event) { return event.job == id; });
+    std::erase_if(working_.events, [&](const auto& event) { return event->job == id; });
     working_.specs.erase(id);
     job.purge_time = now;
   }
@@ -402,8 +403,9 @@ class MemoryStore : public Store {
   }
 
   void AddEvent(const Event& event) override {
-    working_.events.push_back(event);
-    working_.events.back().sequence = ++working_.last_event;
+    auto numbered = std::make_shared<Event>(event);
+    numbered->sequence = ++working_.last_event;
+    working_.events.push_back(std::move(numbered));
   }
 
   std::uint64_t MarkSuspect(const std::string& worker, Fence above) override {

@@ -25,8 +25,8 @@ class SqliteStore : public Store {
   // Version of the schema after the migrations.
   int Migrate() { return sqlite::Migrate(database_, SchemaHistory()); }
 
-  void Begin() override { database_.Execute("BEGIN IMMEDIATE"); }
-  void Commit() override { database_.Execute("COMMIT"); }
+  void Begin() override { database_.Prepare("BEGIN IMMEDIATE").Run(); }
+  void Commit() override { database_.Prepare("COMMIT").Run(); }
   void Rollback() override {
     try {
       database_.Execute("ROLLBACK");
@@ -34,8 +34,8 @@ class SqliteStore : public Store {
       // SQLite has rolled back by itself already (full disk, input or output error).
     }
   }
-  void BeginPart() override { database_.Execute("SAVEPOINT part"); }
-  void EndPart() override { database_.Execute("RELEASE part"); }
+  void BeginPart() override { database_.Prepare("SAVEPOINT part").Run(); }
+  void EndPart() override { database_.Prepare("RELEASE part").Run(); }
   void UndoPart() override { database_.Execute("ROLLBACK TO part; RELEASE part"); }
 
   StoreReader& View() override { return *view_; }

@@ -63,14 +63,18 @@ Status ValidateCodes(const ParameterSets& sets) {
       "1023 switches a cell off and cannot be submitted");
 }
 
-Status ValidateProfile(const JobSpec& spec) {
+Status ValidateProfile(const JobSpec& spec, ProfileMemo* memo) {
+  if (memo != nullptr && memo->Knows(spec.profile_toml, spec.sets.dimension)) return {};
   if (spec.profile_toml.size() > kMaxProfileBytes) {
     return InvalidArgument(fmt::format("the profile has {} bytes, more than the limit of {}",
                                        spec.profile_toml.size(), kMaxProfileBytes));
   }
   const Result<Profile> profile = ParseProfile(spec.profile_toml);
   if (!profile) return tl::unexpected(profile.error());
-  if (profile->dimension() == spec.sets.dimension) return {};
+  if (profile->dimension() == spec.sets.dimension) {
+    if (memo != nullptr) memo->Add(spec.profile_toml, profile->dimension());
+    return {};
+  }
   return InvalidArgument(
       fmt::format("parameter_sets has {} columns, but the profile '{}' has {} free parameters ({})",
                   spec.sets.dimension, profile->name, profile->dimension(),
@@ -219,7 +223,19 @@ bool IsKnownSubstrate(std::string_view kind) {
   return std::find(kSubstrates.begin(), kSubstrates.end(), kind) != kSubstrates.end();
 }
 
-Status ValidateJob(const JobRequest& request, const Limits& limits) {
+bool ProfileMemo::Knows(const std::string& text, std::size_t dimension) const {
+  std::lock_guard lock(mu_);
+  const auto found = dimensions_.find(text);
+  return found != dimensions_.end() && found->second == dimension;
+}
+
+void ProfileMemo::Add(const std::string& text, std::size_t dimension) {
+  std::lock_guard lock(mu_);
+  if (dimensions_.size() >= kProfilesRemembered) dimensions_.clear();
+  dimensions_[text] = dimension;
+}
+
+Status ValidateJob(const JobRequest& request, const Limits& limits, ProfileMemo* memo) {
   if (Status ok = ValidateIdentity(request); !ok) return ok;
   const JobSpec& spec = request.spec;
   if (Status ok = ValidateCodes(spec.sets); !ok) return ok;
@@ -228,7 +244,7 @@ Status ValidateJob(const JobRequest& request, const Limits& limits) {
   if (Status ok = ValidatePlacement(spec); !ok) return ok;
   if (Status ok = ValidateProtocol(spec.protocol); !ok) return ok;
   if (Status ok = ValidateFrame(spec, limits); !ok) return ok;
-  return ValidateProfile(spec);
+  return ValidateProfile(spec, memo);
 }
 
 std::string ContentSha256(const JobRequest& request) {

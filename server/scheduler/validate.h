@@ -1,6 +1,9 @@
 // What the queue accepts. Pure: a refusal names the field, what is wrong and what to do.
 #pragma once
 
+#include <cstddef>
+#include <map>
+#include <mutex>
 #include <string>
 #include <string_view>
 
@@ -19,8 +22,23 @@ bool IsToken(std::string_view text, std::size_t max_length);
 bool IsHex(std::string_view text, std::size_t least, std::size_t most);
 bool IsKnownSubstrate(std::string_view kind);
 
-// Everything about a submission that does not depend on the state of the queue.
-Status ValidateJob(const JobRequest& request, const Limits& limits);
+// Profiles that were found to be valid: parsing one costs more than all else of a small submission.
+// Thread-safe.
+class ProfileMemo {
+ public:
+  // The text was added with this number of free parameters.
+  bool Knows(const std::string& text, std::size_t dimension) const;
+  void Add(const std::string& text, std::size_t dimension);
+
+ private:
+  mutable std::mutex mu_;
+  std::map<std::string, std::size_t> dimensions_;  // Guarded by mu_; at most kProfilesRemembered.
+};
+inline constexpr std::size_t kProfilesRemembered = 64;
+
+// Everything about a submission that does not depend on the state of the queue. The memo only saves
+// time.
+Status ValidateJob(const JobRequest& request, const Limits& limits, ProfileMemo* memo = nullptr);
 
 // SHA-256 of the submission's content: title and everything that decides what is run.
 std::string ContentSha256(const JobRequest& request);

@@ -31,8 +31,8 @@ Status Writer::Enqueue(Task& task) {
 }
 
 void Writer::Wait(Task& task) {
-  std::unique_lock lock(mu_);
-  finished_.wait(lock, [&] { return task.done; });
+  std::unique_lock lock(task.mu);
+  task.finished.wait(lock, [&] { return task.done; });
   if (task.failure) std::rethrow_exception(task.failure);
 }
 
@@ -49,11 +49,11 @@ void Writer::Loop(std::stop_token stop) {
       queue_.erase(queue_.begin(), queue_.begin() + count);
     }
     Step(group);
-    {
-      std::lock_guard lock(mu_);
-      for (Task* task : group) task->done = true;
+    for (Task* task : group) {
+      std::lock_guard lock(task->mu);  // It goes with its caller, who needs the lock to leave.
+      task->done = true;
+      task->finished.notify_one();
     }
-    finished_.notify_all();
   }
 }
 

@@ -41,7 +41,7 @@ class Writer {
   template <typename Body>
   std::invoke_result_t<Body> Run(Body&& body) {
     std::optional<std::invoke_result_t<Body>> result;
-    Task task{[&] { result.emplace(body()); }};
+    Task task([&] { result.emplace(body()); });
     if (Status queued = Enqueue(task); !queued) return tl::unexpected(queued.error());
     Wait(task);
     return std::move(*result);
@@ -54,14 +54,18 @@ class Writer {
   }
 
  private:
+  // Each has its own condition, so that the end of a group wakes every caller once.
   struct Task {
-    std::function<void()> body;
+    explicit Task(std::function<void()> body_in) : body(std::move(body_in)) {}
+    const std::function<void()> body;
     std::exception_ptr failure = nullptr;
-    bool done = false;  // Guarded by mu_.
+    std::mutex mu;
+    std::condition_variable finished;
+    bool done = false;  // Guarded by mu.
   };
 
   Status Enqueue(Task& task);
-  void Wait(Task& task);
+  static void Wait(Task& task);
   void Loop(std::stop_token stop);
   // Commits one group; its tasks carry their failures afterwards.
   void Step(const std::deque<Task*>& group);
@@ -73,7 +77,6 @@ class Writer {
   const std::uint32_t max_group_;
   mutable std::mutex mu_;
   std::condition_variable_any queued_;
-  std::condition_variable finished_;
   std::deque<Task*> queue_;  // Guarded by mu_.
   std::jthread thread_;      // Last: it uses all of the above.
 };

@@ -1,6 +1,10 @@
 // A disk that refuses a commit: nobody is told what is not on disk, and memory follows the disk.
 #include <gmock/gmock.h>
 
+#include <atomic>
+#include <cerrno>
+#include <system_error>
+
 #include "tests/scheduler/faulty_store.h"
 #include "tests/scheduler/scheduler_fixture.h"
 
@@ -15,7 +19,10 @@ class FaultTest : public testing::TestWithParam<std::string> {
   void SetUp() override {
     auto store = GetParam() == "memory" ? MakeMemoryStore()
                                         : OpenSqliteStore(folder_.path() / "store.db").value();
-    core_ = std::make_unique<Core>(std::make_unique<FaultyStore>(std::move(store), broken_),
+    const auto commit = [this] {
+      if (broken_) throw std::system_error(ENOSPC, std::generic_category(), "commit");
+    };
+    core_ = std::make_unique<Core>(std::make_unique<FaultyStore>(std::move(store), commit),
                                    folder_.path(), limits_, clock_);
     ASSERT_TRUE(core_->CreateJob(MakeRequest("r", 4)));
   }

@@ -212,7 +212,9 @@ TEST_F(CoreTest, CutOffUploadsHaveALimitAndGoWithTheirLease) {
   ASSERT_TRUE(worker_.Beat(*core_, 3));
   const std::string sha = Sha256Hex("hello");
   for (const LeaseRef& lease : worker_.held()) {
-    ASSERT_TRUE(core_->BeginUpload(lease, 5, sha).value()->Append(0, "hel", Crc32("hel")));
+    // Too large for memory, so that the folder shows it.
+    const auto upload = core_->BeginUpload(lease, kStagingMemoryBytes + 1, sha).value();
+    ASSERT_TRUE(upload->Append(0, "hel", Crc32("hel")));
   }
   const auto parts = [&] {
     const std::filesystem::directory_iterator staged(folder_.path() / "staging");

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
+#include <cstdlib>
 #include <thread>
 
 #include "common/base/philox.h"
@@ -13,9 +15,9 @@
 namespace inferon::scheduler {
 namespace {
 
-constexpr int kKills = 25;
+constexpr int kKills = 200;  // INFERON_CRASH_KILLS: another number.
 constexpr int kJobs = 12;
-constexpr std::size_t kSets = 240;
+constexpr std::size_t kSetsPerKill = 4;
 constexpr std::uint32_t kShardSize = 8;
 
 class CrashTest : public testing::Test {
@@ -32,8 +34,8 @@ class CrashTest : public testing::Test {
     ASSERT_NE(address_, "") << ReadFile(folder_.path() / "log").value_or("");
   }
 
-  static JobRequest Request(int job) {
-    JobRequest request = MakeRequest(fmt::format("job-{}", job), kSets, kShardSize);
+  JobRequest Request(int job) const {
+    JobRequest request = MakeRequest(fmt::format("job-{}", job), sets_, kShardSize);
     request.spec.seed = static_cast<std::uint64_t>(job);
     return request;
   }
@@ -105,12 +107,12 @@ class CrashTest : public testing::Test {
                                                                 next, part.count(), 20)));
         next += part.count();
       }
-      EXPECT_EQ(next, kSets) << names_[job];
+      EXPECT_EQ(next, sets_) << names_[job];
       v1::GetJobRequest request;
       request.set_name(names_[job]);
       v1::GetJobResponse response;
       ASSERT_TRUE(stubs.experiments->GetJob(MakeContext().get(), request, &response).ok());
-      EXPECT_EQ(response.job().experiments_done(), kSets);
+      EXPECT_EQ(response.job().experiments_done(), sets_);
       EXPECT_EQ(response.job().substrate_seconds(), 0.25 * response.job().shards());
     }
   }
@@ -121,6 +123,11 @@ class CrashTest : public testing::Test {
   std::unique_ptr<SchedulerProcess> server_;
   std::vector<std::string> names_ = std::vector<std::string>(kJobs);
   std::atomic<int> commits_{0};
+  const int kills_ = [] {
+    const char* wanted = std::getenv("INFERON_CRASH_KILLS");
+    return wanted == nullptr ? kKills : std::max(1, std::atoi(wanted));
+  }();
+  const std::size_t sets_ = kSetsPerKill * static_cast<std::size_t>(kills_);  // Of a job.
 };
 
 TEST_F(CrashTest, KilledAtRandomMomentsNothingIsLostOrDoubled) {
@@ -131,7 +138,7 @@ TEST_F(CrashTest, KilledAtRandomMomentsNothingIsLostOrDoubled) {
     workers.emplace_back([this, id](std::stop_token stop) { Work(id, stop); });
   }
   PhiloxSequence random(StreamKey(1, "kills"));
-  for (int kill = 0; kill < kKills; ++kill) {
+  for (int kill = 0; kill < kills_; ++kill) {
     SystemClock().SleepFor(std::chrono::milliseconds(random.Below(250)), {});
     server_->Kill();
     Start();

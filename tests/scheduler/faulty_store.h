@@ -1,11 +1,9 @@
-// A store whose commits fail when told to: the seam for faults of the disk.
+// A store whose commits fail or take long when told to: the seam for faults of the disk.
 #pragma once
 
-#include <atomic>
-#include <cerrno>
+#include <functional>
 #include <memory>
 #include <string>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -15,13 +13,14 @@ namespace inferon::scheduler {
 
 class FaultyStore : public Store {
  public:
-  // The next commits fail as on a full disk while `broken` is set; the flag outlives the store.
-  FaultyStore(std::unique_ptr<Store> store, const std::atomic<bool>& broken)
-      : store_(std::move(store)), broken_(broken) {}
+  // Calls `before_commit`, which may throw: then the commit fails. The store may be shared with the
+  // scheduler that starts next.
+  FaultyStore(std::shared_ptr<Store> store, std::function<void()> before_commit)
+      : store_(std::move(store)), before_commit_(std::move(before_commit)) {}
 
   void Begin() override { store_->Begin(); }
   void Commit() override {
-    if (broken_) throw std::system_error(ENOSPC, std::generic_category(), "commit");
+    before_commit_();
     store_->Commit();
   }
   void Rollback() override { store_->Rollback(); }
@@ -80,8 +79,8 @@ class FaultyStore : public Store {
   }
 
  private:
-  const std::unique_ptr<Store> store_;
-  const std::atomic<bool>& broken_;
+  const std::shared_ptr<Store> store_;
+  const std::function<void()> before_commit_;
 };
 
 }  // namespace inferon::scheduler

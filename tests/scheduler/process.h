@@ -23,8 +23,9 @@ namespace inferon::scheduler {
 // A child process; killed at the end of its life. Its output goes to a file.
 class SchedulerProcess {
  public:
-  SchedulerProcess(std::vector<std::string> arguments, const std::filesystem::path& log) {
-    arguments.insert(arguments.begin(), INFERON_BINARY_DIR "/bin/inferon-scheduler");
+  SchedulerProcess(std::vector<std::string> arguments, const std::filesystem::path& log,
+                   const std::string& program = INFERON_BINARY_DIR "/bin/inferon-scheduler") {
+    arguments.insert(arguments.begin(), program);
     std::vector<char*> argv;
     for (std::string& argument : arguments) argv.push_back(argument.data());
     argv.push_back(nullptr);
@@ -47,6 +48,7 @@ class SchedulerProcess {
     Wait();
   }
   void Terminate() { kill(pid_, SIGTERM); }
+  pid_t pid() const { return pid_; }
   // Exit code; 128 + signal where one ended it.
   int Wait() {
     int status = 0;

@@ -55,6 +55,21 @@ TEST_F(ProgramTest, NewerDataFolderIsRefusedWithAdvice) {
   EXPECT_THAT(log(), HasSubstr("newer inferon-scheduler"));
 }
 
+TEST_F(ProgramTest, DamagedDatabaseIsRefusedWithAdvice) {
+  std::filesystem::create_directories(data());
+  WriteFileAtomically(std::filesystem::path(data()) / "scheduler.db", std::string(8192, 'x'));
+  EXPECT_EQ(Run({"--data", data(), "--listen", "127.0.0.1:0"}), 4);
+  EXPECT_THAT(log(), HasSubstr("is damaged"));
+  EXPECT_THAT(log(), HasSubstr("Restore the data folder from a backup"));
+}
+
+TEST_F(ProgramTest, DataFolderThatCannotBeMadeIsRefusedWithAdvice) {
+  WriteFileAtomically(data(), "a file");
+  EXPECT_EQ(Run({"--data", data(), "--listen", "127.0.0.1:0"}), 4);
+  EXPECT_THAT(log(), HasSubstr("cannot be written"));
+  EXPECT_THAT(log(), HasSubstr("choose another folder"));
+}
+
 TEST_F(ProgramTest, ServesUntilSigtermAndRefusesASecondOne) {
   SchedulerProcess server(
       {"--data", data(), "--listen", "127.0.0.1:0", "--address-file", address_.string()}, log_);

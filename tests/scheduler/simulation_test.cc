@@ -12,6 +12,7 @@
 #include "common/base/hash.h"
 #include "common/base/philox.h"
 #include "tests/scheduler/scheduler_fixture.h"
+#include "tests/simulation/outcome.h"
 
 namespace inferon::scheduler {
 namespace {
@@ -21,54 +22,6 @@ constexpr int kSteps = 120;
 constexpr std::uint64_t kExperiments = 12;  // Of a job.
 constexpr std::uint32_t kJobs = 3;          // The last one may be cancelled.
 constexpr std::uint32_t kWorkers = 3;
-
-// An experiment of a job.
-using Place = std::pair<JobId, std::uint64_t>;
-
-// What must hold at all times, from the outside.
-class History {
- public:
-  // A lease was given (or repeated) to a worker.
-  void Given(const LeaseRef& lease, const std::string& worker) {
-    Fence& last = fences_[lease.shard];
-    const auto holder = holders_.find(lease.fence);
-    if (holder != holders_.end()) {
-      EXPECT_EQ(holder->second, worker) << "one fence, two holders";
-      return;
-    }
-    EXPECT_GT(lease.fence, last) << "the fence of shard " << lease.shard << " fell";
-    EXPECT_GT(lease.fence, highest_) << "a fence was given twice";
-    last = highest_ = lease.fence;
-    holders_[lease.fence] = worker;
-  }
-  // A commit was accepted.
-  void Committed(const LeaseRef& lease, JobId job, std::uint64_t first, std::uint32_t count,
-                 bool repeated) {
-    if (repeated) {
-      EXPECT_TRUE(accepted_.contains(lease.fence)) << "repeated before it was made";
-      return;
-    }
-    EXPECT_EQ(lease.fence, fences_[lease.shard]) << "a stale lease was committed";
-    EXPECT_TRUE(accepted_.insert(lease.fence).second);
-    for (std::uint64_t e = first; e < first + count; ++e) {
-      EXPECT_TRUE(done_.insert({job, e}).second) << "experiment " << e << " was committed twice";
-    }
-  }
-  bool IsDone(JobId job, std::uint64_t experiment) const {
-    return done_.contains({job, experiment});
-  }
-  std::uint64_t DoneOf(JobId job) const {
-    return static_cast<std::uint64_t>(
-        std::distance(done_.lower_bound({job, 0}), done_.lower_bound({job + 1, 0})));
-  }
-
- private:
-  std::map<ShardId, Fence> fences_;
-  std::map<Fence, std::string> holders_;
-  std::set<Fence> accepted_;
-  std::set<Place> done_;
-  Fence highest_ = 0;
-};
 
 struct Work {
   LeaseRef lease;
@@ -231,12 +184,6 @@ class Simulation {
         << "a worker that is kept for " << worker.reserved << " got a shard of " << key.project;
   }
 
-  static bool Holds(const std::set<std::uint64_t>& experiments, std::uint64_t first,
-                    std::uint32_t count) {
-    const auto found = experiments.lower_bound(first);
-    return found != experiments.end() && *found < first + count;
-  }
-
   // Takes one of its leases as far as it comes: fetched, failed, uploaded or committed.
   void WorkOn(SimulatedWorker& worker) {
     if (worker.held.empty()) return;
@@ -248,8 +195,8 @@ class Simulation {
       std::erase(worker.held, lease);
       return;
     }
-    if (Holds(killers_, shard->first, shard->count)) return Replace(worker);
-    if (Holds(poison_, shard->first, shard->count)) {
+    if (HoldsOne(killers_, shard->first, shard->count)) return Replace(worker);
+    if (HoldsOne(poison_, shard->first, shard->count)) {
       const Status told = core_->FailShard(lease, "poison", true);
       EXPECT_TRUE(told || told.error().code == ErrorCode::kAborted);  // It ran out just now.
       std::erase(worker.held, lease);
@@ -322,39 +269,10 @@ class Simulation {
   }
 
   void Check(std::uint32_t index) {
-    const Job job = core_->GetJob(Name(index)).value();
-    ASSERT_TRUE(job.end_time) << Name(index) << " has not ended";
-    EXPECT_EQ(history_.DoneOf(job.id), job.experiments_done);
-    EXPECT_EQ(job.shards_leased, 0u);
-    if (cancelled_.contains(job.id)) {
-      EXPECT_EQ(job.state, JobState::kCancelled);
-      return;
-    }
-    EXPECT_EQ(job.experiments_done + job.experiments_failed, kExperiments);
-    EXPECT_EQ(job.state, job.experiments_failed == 0 ? JobState::kSucceeded : JobState::kFailed);
-    EXPECT_EQ(job.shards_open, 0u);
-    std::uint64_t next = 0;
-    for (const ResultChunk& chunk : ReadAll(*core_, Name(index))) {
-      ASSERT_EQ(chunk.first, next);
-      CheckChunk(job.id, chunk);
-      next += chunk.count;
-    }
-    EXPECT_EQ(next, kExperiments);
-  }
-
-  void CheckChunk(JobId job, const ResultChunk& chunk) {
-    const bool harmful =
-        Holds(poison_, chunk.first, chunk.count) || Holds(killers_, chunk.first, chunk.count);
-    if (chunk.error.empty()) {
-      EXPECT_FALSE(harmful);
-      EXPECT_TRUE(history_.IsDone(job, chunk.first));
-      EXPECT_TRUE(chunk.frame == EncodeObservations(ResultOf(7, chunk.first, chunk.count, 20)));
-      return;
-    }
-    EXPECT_EQ(chunk.count, 1u) << "only what does harm is dead, and it alone";
-    EXPECT_TRUE(harmful) << chunk.first << ": " << chunk.error;
-    EXPECT_TRUE(chunk.frame.empty());
-    EXPECT_FALSE(history_.IsDone(job, chunk.first));
+    std::set<std::uint64_t> harmful = poison_;
+    harmful.insert(killers_.begin(), killers_.end());
+    const bool cancelled = cancelled_.contains(jobs_[index]);
+    CheckOutcome(*core_, {Name(index), kExperiments, harmful, cancelled}, history_);
   }
 
   static std::string ProjectOf(std::uint32_t index) { return fmt::format("p{}", index % 2); }

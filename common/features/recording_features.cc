@@ -8,14 +8,16 @@ namespace {
 // Corner of the low-pass before the slopes that after-depolarisations are looked for in, kHz.
 constexpr double kGentleCorner = 1;
 
-// Spikes of the whole trace that are not among those of the step.
+// Spikes of the whole trace that are not among those of the step. One that the step's end cuts off
+// is among them, though its peak lies beyond.
 void FindOutside(const TraceView& trace, std::span<const double> slopes, const Window& step,
                  const SpikeSettings& settings, RecordingFeatures& found) {
   const Window whole{trace.time.front(), trace.time.back()};
   for (const SpikePoints& spike : DetectSpikes(trace, slopes, whole, settings)) {
     const bool inside =
-        std::any_of(found.spikes.begin(), found.spikes.end(),
-                    [&](const SpikePoints& other) { return other.peak == spike.peak; });
+        std::any_of(found.spikes.begin(), found.spikes.end(), [&](const SpikePoints& other) {
+          return other.peak == spike.peak || other.crossing == spike.crossing;
+        });
     if (inside) continue;
     (spike.time < step.start ? found.before : found.after).push_back(spike.time);
   }

@@ -201,7 +201,7 @@ std::vector<SpikePoints> DetectCrossings(const TraceView& trace, SlopeSpan slope
     const double share = (level - trace.v[k]) / (trace.v[k + 1] - trace.v[k]);
     const double time = trace.time[k] + share * (trace.time[k + 1] - trace.time[k]);
     if (time >= window.start && time < window.stop) {
-      spikes.push_back({.threshold = k, .time = time});
+      spikes.push_back({.threshold = k, .crossing = k, .time = time});
     }
   }
   const std::size_t end = IndexAt(trace.time, window.stop);

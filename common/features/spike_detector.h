@@ -30,7 +30,8 @@ struct SpikeSettings {
 // One spike as samples of the trace, threshold <= upstroke <= peak, crossing <= peak.
 struct SpikePoints {
   std::size_t threshold = 0;
-  std::size_t crossing = 0;  // kSlope: the last sample before the slope reaches the cut-off.
+  std::size_t crossing = 0;  // The last sample before the slope reaches the cut-off (kCrossing: the
+                             // voltage its level).
   std::size_t upstroke = 0;  // Steepest slope from threshold to peak.
   std::size_t peak = 0;
   double time = 0;       // kSlope: of the threshold; kCrossing: of the interpolated crossing.

@@ -154,6 +154,16 @@ TEST(RecordingFeaturesTest, SpikesOutsideTheStepAreCountedApart) {
   EXPECT_NEAR(features.after.at(0), 380, 0.1);
 }
 
+TEST(RecordingFeaturesTest, ASpikeAcrossTheEndOfTheStepIsCountedOnce) {
+  const Trace trace = WithSpikes({100, 199.9});  // The second has its peak at 200.3 ms.
+  for (const SpikeMethod method : {SpikeMethod::kSlope, SpikeMethod::kCrossing}) {
+    const RecordingFeatures features =
+        ExtractRecordingFeatures(trace.view(), Window{50, 200.2}, {.method = method});
+    EXPECT_EQ(Get(features, "spike_count"), 2);
+    EXPECT_EQ(Get(features, "spikes_after"), 0);
+  }
+}
+
 TEST(RecordingFeaturesTest, WhatIsNotDefinedIsMissing) {
   const auto missing = [](const RecordingFeatures& features) {
     std::size_t count = 0;

@@ -68,7 +68,7 @@ void SyncPath(const std::filesystem::path& path) {
 void WriteFileAtomically(const std::filesystem::path& path, std::string_view content) {
   std::filesystem::path beside = path;
   beside += fmt::format(".{}.part", getpid());
-  {
+  try {
     const Descriptor file(beside, O_WRONLY | O_CREAT | O_TRUNC);
     for (std::size_t done = 0; done < content.size();) {
       const ssize_t n = write(file.get(), content.data() + done, content.size() - done);
@@ -77,6 +77,10 @@ void WriteFileAtomically(const std::filesystem::path& path, std::string_view con
       done += static_cast<std::size_t>(n);
     }
     if (fsync(file.get()) != 0) ThrowErrno("cannot sync", beside);
+  } catch (...) {
+    std::error_code ignored;  // A full disk is not made fuller.
+    std::filesystem::remove(beside, ignored);
+    throw;
   }
   std::filesystem::rename(beside, path);
   SyncPath(path.has_parent_path() ? path.parent_path() : std::filesystem::path("."));

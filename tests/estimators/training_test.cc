@@ -1,8 +1,10 @@
 #include "server/trainer/estimators/training.h"
 
 #include <gmock/gmock.h>
+#include <sys/resource.h>
 
 #include <cmath>
+#include <csignal>
 #include <fstream>
 
 #include "common/base/files.h"
@@ -169,6 +171,56 @@ TEST(TrainingTest, CheckpointOfOtherSettingsOrDataIsNotUsed) {
   options.checkpoint = folder.path() / "checkpoint";
   const Trained first = TrainMean(options, "one data set");
   EXPECT_EQ(TrainMean(options, "another data set").steps, first.steps);
+}
+
+// Files of this process may not grow beyond a few bytes: what a full disk does to a checkpoint.
+class FullDisk {
+ public:
+  FullDisk() {
+    getrlimit(RLIMIT_FSIZE, &before_);
+    handler_ = signal(SIGXFSZ, SIG_IGN);
+    const rlimit full{16, before_.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &full);
+  }
+  ~FullDisk() {
+    setrlimit(RLIMIT_FSIZE, &before_);
+    signal(SIGXFSZ, handler_);
+  }
+  FullDisk(const FullDisk&) = delete;
+  FullDisk& operator=(const FullDisk&) = delete;
+
+ private:
+  rlimit before_{};
+  sighandler_t handler_;
+};
+
+TEST(TrainingTest, FullDiskAtACheckpointLosesNothing) {
+  const Trained whole = TrainMean(Options());
+  const TemporaryFolder folder;
+  TrainingOptions options = Options();
+  options.checkpoint = folder.path() / "checkpoint";
+  std::unique_ptr<FullDisk> full;
+  options.progress = [&](const TrainingProgress& p) {
+    if (p.epoch == 4) full = std::make_unique<FullDisk>();
+  };
+  const Trained first = TrainMean(options);
+  full.reset();
+  ASSERT_FALSE(first.status);
+  EXPECT_EQ(first.status.error().code, ErrorCode::kFailedPrecondition);
+  EXPECT_THAT(first.status.error().message, HasSubstr("checkpoint after epoch 4"));
+  EXPECT_THAT(first.status.error().advice, HasSubstr("make room"));
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path())) {
+    EXPECT_EQ(entry.path(), options.checkpoint) << "a piece of a file is left";
+  }
+  std::uint32_t first_epoch = 0;
+  options.progress = [&](const TrainingProgress& p) {
+    if (first_epoch == 0) first_epoch = p.epoch;
+  };
+  const Trained second = TrainMean(options);
+  ASSERT_TRUE(second.status);
+  EXPECT_EQ(first_epoch, 4u) << "goes on from the checkpoint before";
+  EXPECT_EQ(second.values, whole.values);
+  EXPECT_EQ(second.result.heldout_loss, whole.result.heldout_loss);
 }
 
 TEST(TrainingTest, DamagedCheckpointStartsAnew) {

@@ -21,9 +21,17 @@ constexpr std::size_t kScalingRows = 100'000;  // At most, of features.
 constexpr std::size_t kScalingTraces = 4'000;  // At most, of traces.
 constexpr std::size_t kOutlierRows = 20'000;   // At most.
 constexpr std::size_t kDensityRows = 1000;     // At most, of a field's held-out density.
+// Values of x in memory at the same time, at most: of the scaling's rows and of a batch's.
+constexpr std::size_t kScalingValues = std::size_t{1} << 25;
+constexpr std::size_t kBatchValues = std::size_t{1} << 22;
 constexpr std::uint64_t kHeldoutEpoch = 0xFFFFFFFFu;
 
 std::int64_t Signed(std::size_t n) { return static_cast<std::int64_t>(n); }
+
+// As many rows as have no more than `values` values, 1..most.
+std::size_t RowsFor(std::size_t values, std::size_t columns, std::size_t most) {
+  return std::clamp<std::size_t>(values / columns, 1, most);
+}
 
 // Joins network and data for the training loop.
 class FlowTrainee : public Trainee {
@@ -33,7 +41,9 @@ class FlowTrainee : public Trainee {
         data_(data),
         ends_(network.options()),
         key_(StreamKey(seed, "dequantise")),
-        most_(network.options().input == InputNetwork::kSummary ? kTraceRows : kTile) {}
+        most_(network.options().input == InputNetwork::kSummary
+                  ? RowsFor(kBatchValues, data.x.columns, kTraceRows)
+                  : kTile) {}
 
   const std::vector<WeightSpan>& Weights() override { return network_.store().Spans(); }
 
@@ -56,12 +66,17 @@ class FlowTrainee : public Trainee {
 
   double HeldoutLoss(std::span<const std::uint32_t> rows) override {
     const c10::InferenceMode inference;
-    const Batch batch = MakeBatch(rows, kHeldoutEpoch);
-    density_.resize(rows.size());
-    FlowLanes(network_.flow().View())
-        .LogDensityPairs(View(batch.context), View(batch.theta), density_.data());
-    return -std::accumulate(density_.begin(), density_.end(), 0.0) -
-           std::accumulate(slope_.begin(), slope_.end(), 0.0);
+    double total = 0;
+    for (std::size_t at = 0; at < rows.size(); at += most_) {
+      const auto part = rows.subspan(at, std::min(most_, rows.size() - at));
+      const Batch batch = MakeBatch(part, kHeldoutEpoch);
+      density_.resize(part.size());
+      FlowLanes(network_.flow().View())
+          .LogDensityPairs(View(batch.context), View(batch.theta), density_.data());
+      total += std::accumulate(density_.begin(), density_.end(), 0.0) +
+               std::accumulate(slope_.begin(), slope_.end(), 0.0);
+    }
+    return -total;
   }
 
  private:
@@ -99,10 +114,12 @@ class FlowTrainee : public Trainee {
 void FitOutliers(const RowSource& x, std::span<const std::uint32_t> training,
                  DensityNetwork* network) {
   const c10::InferenceMode inference;
-  const std::size_t count = std::min(kOutlierRows, training.size());
+  const std::size_t most = RowsFor(kScalingValues, network->OutlierColumns(), kOutlierRows);
+  const std::size_t count = std::min(most, training.size());
   std::vector<float> rows;
-  for (std::size_t at = 0; at < count; at += kTile) {
-    const std::size_t n = std::min(kTile, count - at);
+  const std::size_t block = RowsFor(kBatchValues, x.columns, kTile);
+  for (std::size_t at = 0; at < count; at += block) {
+    const std::size_t n = std::min(block, count - at);
     const std::vector<float> raw = FirstRows(x, training.subspan(at, n), n);
     const std::vector<float> part = network->OutlierRows(raw.data(), n);
     rows.insert(rows.end(), part.begin(), part.end());
@@ -119,7 +136,8 @@ std::unique_ptr<Trainee> MakeTrainee(DensityNetwork& network, const PairData& da
 // Mean log density of some held-out rows: what a field is trained by is no density.
 double HeldoutLogDensity(const DensityEstimator& estimator, const PairData& data,
                          const RowSplit& split, std::uint64_t seed) {
-  const std::size_t count = std::min(kDensityRows, split.heldout.size()), d = estimator.dimension();
+  const std::size_t most = RowsFor(kScalingValues, data.x.columns, kDensityRows);
+  const std::size_t count = std::min(most, split.heldout.size()), d = estimator.dimension();
   const auto rows = std::span(split.heldout).first(count);
   const std::vector<float> x = FirstRows(data.x, rows, count);
   std::vector<float> theta(count * d);
@@ -140,7 +158,8 @@ Result<std::unique_ptr<StoredEstimator>> TrainFlow(const FlowOptions& options, c
       training.seed);
   {
     const std::size_t most =
-        options.input == InputNetwork::kSummary ? kScalingTraces : kScalingRows;
+        RowsFor(kScalingValues, data.x.columns,
+                options.input == InputNetwork::kSummary ? kScalingTraces : kScalingRows);
     const std::vector<float> rows = FirstRows(data.x, split.training, most);
     network->FitScaling({rows.data(), rows.size() / data.x.columns, data.x.columns});
   }

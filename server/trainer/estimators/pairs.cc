@@ -12,7 +12,9 @@ namespace {
 
 constexpr std::uint16_t kLargestCode = 1022;
 constexpr float kCodes = 1023;
-constexpr std::size_t kBlock = 256;  // Rows looked at together.
+constexpr std::size_t kDigestRows = 256;
+constexpr std::size_t kBlock = 256;                         // Rows looked at together, at most,
+constexpr std::size_t kBlockValues = std::size_t{1} << 22;  // or as many as have so many values.
 
 bool IsLine(const FlowOptions& options, std::size_t column) {
   return !options.axes.empty() && options.axes[column] == Axis::kLine;
@@ -70,9 +72,10 @@ Status CheckPairs(const FlowOptions& options, const PairData& data) {
 
 Status CheckTraces(const RowSource& x) {
   std::vector<std::uint32_t> rows;
-  std::vector<float> raw(kBlock * x.columns);
-  for (std::size_t at = 0; at < x.rows; at += kBlock) {
-    rows.resize(std::min(kBlock, x.rows - at));
+  const std::size_t block = std::clamp<std::size_t>(kBlockValues / x.columns, 1, kBlock);
+  std::vector<float> raw(block * x.columns);
+  for (std::size_t at = 0; at < x.rows; at += block) {
+    rows.resize(std::min(block, x.rows - at));
     std::iota(rows.begin(), rows.end(), static_cast<std::uint32_t>(at));
     x.fill(rows, raw.data());
     for (std::size_t i = 0; i < rows.size() * x.columns; ++i) {
@@ -102,14 +105,13 @@ std::string DescribePairs(const PairData& data) {
                  data.theta.rows * data.theta.columns * sizeof(float)});
   digest.Update(
       {reinterpret_cast<const char*>(data.cells.data()), data.cells.size() * sizeof(float)});
-  constexpr std::size_t kDigestRows = 256;
-  std::vector<std::uint32_t> rows;
-  for (std::size_t i = 0; i < std::min(kDigestRows, data.x.rows); ++i) {
-    rows.push_back(
-        static_cast<std::uint32_t>(i * data.x.rows / std::min(kDigestRows, data.x.rows)));
+  const std::size_t count = std::min<std::size_t>(kDigestRows, data.x.rows);
+  std::vector<float> raw(data.x.columns);
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto row = static_cast<std::uint32_t>(i * data.x.rows / count);
+    data.x.fill({&row, 1}, raw.data());
+    digest.Update({reinterpret_cast<const char*>(raw.data()), raw.size() * sizeof(float)});
   }
-  const std::vector<float> raw = FirstRows(data.x, rows, kDigestRows);
-  digest.Update({reinterpret_cast<const char*>(raw.data()), raw.size() * sizeof(float)});
   return std::to_string(data.x.rows) + " " + digest.Hex();
 }
 

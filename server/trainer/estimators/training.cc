@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <system_error>
 
 #include "server/trainer/estimators/checkpoint.h"
 #include "server/trainer/estimators/draws.h"
@@ -30,9 +31,7 @@ class Training {
     Restore();
     while (!state_.finished) {
       if (auto status = Epoch(); !status) return status;
-      if (!options_.checkpoint.empty()) {
-        WriteCheckpoint(options_.checkpoint, description_, state_);
-      }
+      if (auto status = Keep(); !status) return status;
     }
     ScatterValues(state_.best_weights, trainee_.Weights());
     if (result != nullptr) *result = state_.result;
@@ -40,6 +39,21 @@ class Training {
   }
 
  private:
+  // Writes the checkpoint. What was there before stays where the disk refuses.
+  Status Keep() {
+    if (options_.checkpoint.empty()) return {};
+    try {
+      WriteCheckpoint(options_.checkpoint, description_, state_);
+    } catch (const std::system_error& e) {
+      return Fail(ErrorCode::kFailedPrecondition,
+                  "the checkpoint after epoch " + std::to_string(state_.result.epochs) +
+                      " cannot be written: " + e.what(),
+                  "make room on the disk and start the same training again: it goes on from the "
+                  "last checkpoint that was written");
+    }
+    return {};
+  }
+
   void Restore() {
     const std::size_t count = CountWeights(trainee_.Weights());
     if (!options_.checkpoint.empty()) {

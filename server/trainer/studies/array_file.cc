@@ -63,6 +63,15 @@ std::size_t ElementBytes(std::string_view type) {
   return static_cast<std::size_t>(type.back() - '0');
 }
 
+// Whether elements of this shape take exactly so many bytes.
+bool Fits(std::span<const std::uint64_t> shape, std::size_t element, std::uint64_t bytes) {
+  std::uint64_t expected = element;
+  for (const std::uint64_t extent : shape) {
+    if (__builtin_mul_overflow(expected, extent, &expected)) return false;
+  }
+  return expected == bytes;
+}
+
 }  // namespace
 
 std::string NpyHeader(std::string_view type, std::span<const std::uint64_t> shape) {
@@ -135,9 +144,9 @@ Result<std::shared_ptr<const MappedFile>> MappedFile::Open(const std::filesystem
   if (!ParseHeader({file->data_, kNpyHeaderBytes}, type, file->shape_)) {
     return Damaged(path, "its header is not the expected one");
   }
-  std::uint64_t expected = ElementBytes(type);
-  for (const std::uint64_t extent : file->shape_) expected *= extent;
-  if (expected != file->bytes().size()) return Damaged(path, "its length does not fit its shape");
+  if (!Fits(file->shape_, ElementBytes(type), file->bytes().size())) {
+    return Damaged(path, "its length does not fit its shape");
+  }
   return file;
 }
 

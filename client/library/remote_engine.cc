@@ -223,6 +223,7 @@ class RemoteEngine : public InferenceEngine {
     request.set_pairs(spec.pairs);
     request.set_draws(spec.draws);
     request.set_seed(spec.seed);
+    if (!spec.x.empty()) *request.mutable_x() = rpc::ToArray<float>("x", spec.x, {spec.x.size()});
     const auto response =
         Call<v1::CheckCalibrationResponse>(&Stub::CheckCalibration, request, stop);
     if (!response) return tl::unexpected(response.error());

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -114,10 +115,19 @@ struct CalibrationParameter {
   double adjusted_p_value = 1;  // After Holm, over the parameters.
   double contraction = 0;       // 1 - mean posterior variance / prior variance of the pairs.
   double mean_z = 0;            // Mean of (posterior mean - truth) / posterior deviation.
+  double band_p_value = 1;      // Whole distribution of the ranks uniform? (joint band)
+  double log_gamma = 0;         // Below 0: the ranks leave the 95 % band.
+  double recovery = 0;          // Correlation of posterior mean and truth.
 };
 struct CalibrationLevel {
   double credibility = 0;
   double coverage = 0;  // Share of truths inside the highest-density region.
+};
+// 95 % band of the distribution of uniform ranks: shares below `place` of all ranks.
+struct CalibrationBandPoint {
+  double place = 0;
+  double low = 0;
+  double high = 0;
 };
 struct CalibrationReport {
   std::uint64_t pairs = 0;
@@ -129,6 +139,16 @@ struct CalibrationReport {
   double mean_log_density = 0;  // Of the truths, nats in the parameters' own units.
   bool calibrated = true;       // No test rejects at 1 %.
   std::vector<std::string> warnings;
+  std::string verdict;                  // In words: whether and how the posteriors are wrong.
+  double smallest_p_value = 1;          // After Holm, over all tests but the local one.
+  double tarp_p_value = 1;              // Tests of accuracy with random points.
+  double area_to_curve = 0;             // Of TARP, credibility 1/2 to 1: below 0 narrow or biased.
+  double classifier_p_value = 1;        // Truths and draws told apart by a classifier?
+  std::optional<double> local_p_value;  // The same at the observation of the spec.
+  std::vector<std::uint32_t> ranks;     // [pairs, parameters]
+  std::vector<double> density_levels;   // [pairs] of the truths' highest-density regions.
+  std::vector<double> tarp_levels;      // [pairs]
+  std::vector<CalibrationBandPoint> band;
 };
 struct CalibrationSpec {
   std::string model;
@@ -136,6 +156,8 @@ struct CalibrationSpec {
   std::uint64_t pairs = 300;  // At most, 20..10000.
   std::uint64_t draws = 500;  // 50..10000.
   std::uint64_t seed = 1;
+  std::vector<float> x =
+      {};  // Observation at which the classifier's test is made too; empty: none.
 };
 
 inline constexpr std::uint64_t kMostDraws = 10'000'000;

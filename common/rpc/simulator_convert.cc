@@ -118,6 +118,45 @@ Result<ModelInfo> FromProto(const v1::SimulatorModel& message) {
   return info;
 }
 
+namespace {
+
+// What the figures are drawn from.
+void SetCurves(const CalibrationReport& report, v1::CheckCalibrationResponse& message) {
+  const std::uint64_t d = report.parameters.size();
+  *message.mutable_ranks() =
+      ToArray<std::uint32_t>("ranks", report.ranks, {d == 0 ? 0 : report.ranks.size() / d, d});
+  *message.mutable_density_levels() =
+      ToArray<double>("density_levels", report.density_levels, {report.density_levels.size()});
+  *message.mutable_tarp_levels() =
+      ToArray<double>("tarp_levels", report.tarp_levels, {report.tarp_levels.size()});
+  std::vector<double> band;
+  for (const CalibrationBandPoint& p : report.band) {
+    band.insert(band.end(), {p.place, p.low, p.high});
+  }
+  *message.mutable_band() = ToArray<double>("band", band, {report.band.size(), 3});
+}
+
+Status ReadCurves(const v1::CheckCalibrationResponse& message, CalibrationReport& report) {
+  if (!message.has_ranks()) return {};  // A trainer of an earlier version.
+  auto ranks = FromArray<std::uint32_t>(message.ranks(), 2);
+  if (!ranks) return tl::unexpected(ranks.error());
+  auto density_levels = FromArray<double>(message.density_levels(), 1);
+  if (!density_levels) return tl::unexpected(density_levels.error());
+  auto tarp_levels = FromArray<double>(message.tarp_levels(), 1);
+  if (!tarp_levels) return tl::unexpected(tarp_levels.error());
+  const auto band = FromArray<double>(message.band(), 2);
+  if (!band) return tl::unexpected(band.error());
+  report.ranks = std::move(*ranks);
+  report.density_levels = std::move(*density_levels);
+  report.tarp_levels = std::move(*tarp_levels);
+  for (std::size_t i = 0; i + 2 < band->size(); i += 3) {
+    report.band.push_back({(*band)[i], (*band)[i + 1], (*band)[i + 2]});
+  }
+  return {};
+}
+
+}  // namespace
+
 v1::CheckCalibrationResponse ToProto(const CalibrationReport& report) {
   v1::CheckCalibrationResponse message;
   message.set_pairs(report.pairs);
@@ -130,6 +169,9 @@ v1::CheckCalibrationResponse ToProto(const CalibrationReport& report) {
     out.set_adjusted_p_value(p.adjusted_p_value);
     out.set_contraction(p.contraction);
     out.set_mean_z(p.mean_z);
+    out.set_band_p_value(p.band_p_value);
+    out.set_log_gamma(p.log_gamma);
+    out.set_recovery(p.recovery);
   }
   for (const CalibrationLevel& level : report.levels) {
     message.add_credibility(level.credibility);
@@ -139,17 +181,24 @@ v1::CheckCalibrationResponse ToProto(const CalibrationReport& report) {
   message.set_mean_log_density(report.mean_log_density);
   message.set_calibrated(report.calibrated);
   for (const std::string& warning : report.warnings) message.add_warnings(warning);
+  message.set_verdict(report.verdict);
+  message.set_smallest_p_value(report.smallest_p_value);
+  message.set_tarp_p_value(report.tarp_p_value);
+  message.set_area_to_curve(report.area_to_curve);
+  message.set_classifier_p_value(report.classifier_p_value);
+  if (report.local_p_value) message.set_local_p_value(*report.local_p_value);
+  SetCurves(report, message);
   return message;
 }
 
-CalibrationReport FromProto(const v1::CheckCalibrationResponse& message) {
+Result<CalibrationReport> FromProto(const v1::CheckCalibrationResponse& message) {
   CalibrationReport report;
   report.pairs = message.pairs();
   report.draws = message.draws();
   report.source = message.source();
   for (const v1::ParameterCalibration& p : message.parameters()) {
-    report.parameters.push_back(
-        {p.name(), p.ks_p_value(), p.adjusted_p_value(), p.contraction(), p.mean_z()});
+    report.parameters.push_back({p.name(), p.ks_p_value(), p.adjusted_p_value(), p.contraction(),
+                                 p.mean_z(), p.band_p_value(), p.log_gamma(), p.recovery()});
   }
   for (int i = 0; i < std::min(message.credibility_size(), message.coverage_size()); ++i) {
     report.levels.push_back({message.credibility(i), message.coverage(i)});
@@ -158,6 +207,13 @@ CalibrationReport FromProto(const v1::CheckCalibrationResponse& message) {
   report.mean_log_density = message.mean_log_density();
   report.calibrated = message.calibrated();
   report.warnings.assign(message.warnings().begin(), message.warnings().end());
+  report.verdict = message.verdict();
+  report.smallest_p_value = message.smallest_p_value();
+  report.tarp_p_value = message.tarp_p_value();
+  report.area_to_curve = message.area_to_curve();
+  report.classifier_p_value = message.classifier_p_value();
+  if (message.has_local_p_value()) report.local_p_value = message.local_p_value();
+  if (Status ok = ReadCurves(message, report); !ok) return tl::unexpected(ok.error());
   return report;
 }
 

@@ -14,7 +14,7 @@ v1::SimulatorModel ToProto(const ModelInfo& info);
 Result<ModelInfo> FromProto(const v1::SimulatorModel& message);
 
 v1::CheckCalibrationResponse ToProto(const CalibrationReport& report);
-CalibrationReport FromProto(const v1::CheckCalibrationResponse& message);
+Result<CalibrationReport> FromProto(const v1::CheckCalibrationResponse& message);
 
 // Rows as two arrays; columns are those of theta and x.
 struct RowArrays {

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <grpcpp/grpcpp.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <numbers>
@@ -324,6 +325,33 @@ TEST_P(EngineContractTest, CheckUsesHeldOutOrOtherPairs) {
   EXPECT_EQ(other->levels.size(), 19u);
   EXPECT_NEAR(other->levels[9].coverage, 0.5, 0.12);
   EXPECT_EQ(engine->Check({"toy", "", 5, 200, 1}, {}).error().code, ErrorCode::kInvalidArgument);
+}
+
+TEST_P(EngineContractTest, CheckSaysInWordsAndHandsOverWhatFiguresNeed) {
+  Engine engine = Ask();
+  CalibrationSpec spec{"toy", "fresh", 300, 200, 1};
+  spec.x = {0.5f, 0.5f, NAN};
+  const auto report = engine->Check(spec, {});
+  ASSERT_TRUE(report) << report.error().Text();
+  EXPECT_THAT(report->verdict,
+              HasSubstr(report->calibrated ? "none of 9 tests" : "not calibrated"));
+  EXPECT_EQ(report->calibrated, report->smallest_p_value > 0.01);
+  ASSERT_TRUE(report->local_p_value);
+  EXPECT_GT(*report->local_p_value, 0);
+  EXPECT_EQ(report->ranks.size(), 900u);
+  EXPECT_LE(*std::max_element(report->ranks.begin(), report->ranks.end()), 200u);
+  EXPECT_EQ(report->density_levels.size(), 300u);
+  EXPECT_EQ(report->tarp_levels.size(), 300u);
+  EXPECT_LT(std::abs(report->area_to_curve), 0.1);
+  EXPECT_GT(report->parameters[1].recovery, 0.8);
+  ASSERT_EQ(report->band.size(), 99u);
+  EXPECT_LT(report->band[49].low, 0.5);
+  EXPECT_GT(report->band[49].high, 0.5);
+  const auto again = engine->Check(spec, {});
+  EXPECT_EQ(again->classifier_p_value, report->classifier_p_value);
+  EXPECT_EQ(again->tarp_levels, report->tarp_levels);
+  spec.x = {1};
+  EXPECT_EQ(engine->Check(spec, {}).error().code, ErrorCode::kInvalidArgument);
 }
 
 INSTANTIATE_TEST_SUITE_P(Engines, EngineContractTest, testing::Values(false, true),

@@ -90,6 +90,14 @@ TEST_F(LocalProgramTest, FromFilesToDrawsAndBack) {
   EXPECT_NEAR(json::parse(out_)["theta"]["amplitude"], 5.1, 0.5);
   ASSERT_EQ(Run("posterior check --pairs 40 -n 100"), 0) << err_;
   EXPECT_EQ(json::parse(out_)["parameters"].size(), 2u);
+  EXPECT_THAT(json::parse(out_)["verdict"].get<std::string>(), HasSubstr("calibrated"));
+  EXPECT_TRUE(json::parse(out_)["local_p_value"].is_null());
+  ASSERT_EQ(Run("posterior check --pairs 40 -n 100 --figures figures --observation observed.csv"),
+            0)
+      << err_;
+  EXPECT_GT(json::parse(out_)["local_p_value"], 0);
+  EXPECT_THAT(*ReadFile(Path("figures/ranks.svg")), HasSubstr("amplitude"));
+  EXPECT_THAT(*ReadFile(Path("figures/coverage.svg")), HasSubstr("TARP"));
   ASSERT_EQ(Run("dataset export --dataset decay -o all.csv"), 0) << err_;
   const auto all = ReadTable(Path("all.csv"), 10'000);
   ASSERT_TRUE(all) << all.error().Text();

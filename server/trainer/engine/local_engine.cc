@@ -190,7 +190,9 @@ class LocalEngine : public InferenceEngine {
         spec.data_set.empty() ? (*model)->record.simulator->data_set : spec.data_set;
     const auto data = store_.Open(id);
     if (!data) return tl::unexpected(data.error());
-    return CheckCalibration(**model, **data, spec, stop);
+    // Without the model's own data set the pairs themselves must do.
+    const auto own = store_.Open((*model)->record.simulator->data_set);
+    return CheckCalibration(**model, **data, own ? **own : **data, spec, stop);
   }
 
  private:

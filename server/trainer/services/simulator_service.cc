@@ -232,8 +232,14 @@ grpc::Status SimulatorService::CheckCalibration(grpc::ServerContext* context,
     if (!model) return tl::unexpected(model.error());
     const auto data_set = IdOf(request->dataset(), "datasets");
     if (!data_set) return tl::unexpected(data_set.error());
-    const auto report = engine_.Check(
-        {*model, *data_set, request->pairs(), request->draws(), request->seed()}, stop);
+    CalibrationSpec spec{*model,           *data_set,       request->pairs(),
+                         request->draws(), request->seed(), {}};
+    if (request->has_x()) {
+      auto x = rpc::FromArray<float>(request->x(), 1);
+      if (!x) return tl::unexpected(x.error());
+      spec.x = std::move(*x);
+    }
+    const auto report = engine_.Check(spec, stop);
     if (!report) return tl::unexpected(report.error());
     *response = rpc::ToProto(*report);
     return {};

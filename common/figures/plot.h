@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "client/report/statistics.h"
-#include "client/report/svg.h"
+#include "common/figures/statistics.h"
+#include "common/figures/svg.h"
 
 namespace inferon::report {
 

@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "client/report/svg.h"
+#include "common/figures/svg.h"
 
 namespace inferon::report {
 

@@ -1,4 +1,4 @@
-#include "client/report/statistics.h"
+#include "common/figures/statistics.h"
 
 #include <algorithm>
 #include <array>

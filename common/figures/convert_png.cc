@@ -1,4 +1,4 @@
-#include "client/report/convert_png.h"
+#include "common/figures/convert_png.h"
 
 #include <fcntl.h>
 #include <spawn.h>

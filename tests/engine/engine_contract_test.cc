@@ -354,6 +354,32 @@ TEST_P(EngineContractTest, CheckSaysInWordsAndHandsOverWhatFiguresNeed) {
   EXPECT_EQ(engine->Check(spec, {}).error().code, ErrorCode::kInvalidArgument);
 }
 
+TEST_P(EngineContractTest, RepairIsOnRequestAndSaid) {
+  Engine engine = Ask();
+  const std::string config =
+      R"({"transforms": 4, "hidden": 24, "max_epochs": 4, "members": 1, "repair": true})";
+  const auto model = engine->TrainModel({"mended", "toy", "", config, 7}, {}, {});
+  ASSERT_TRUE(model) << model.error().Text();
+  EXPECT_THAT(model->settings, HasSubstr("\"repair\":true"));
+  const auto again = engine->TrainModel({"mended", "toy", "", config, 7}, {}, {});
+  EXPECT_TRUE(again) << again.error().Text();
+  const auto draws = Draws(*engine, {"mended", kQuery.x}, 200);
+  ASSERT_TRUE(draws) << draws.error().Text();
+  ASSERT_FALSE(draws->warnings.empty());
+  EXPECT_THAT(draws->warnings.back(), HasSubstr("are repaired"));
+  const auto density = engine->LogDensity({"mended", kQuery.x}, draws->theta, {});
+  for (std::size_t i = 0; i < 200; ++i) {
+    EXPECT_NEAR(density->log_density[i], draws->log_density[i], 1e-3);
+  }
+  const auto check = engine->Check({"mended", "", 300, 100, 1}, {});
+  ASSERT_TRUE(check) << check.error().Text();
+  EXPECT_EQ(check->pairs, 100u) << "the other held-out rows have seen the repair";
+  EXPECT_THAT(Draws(*engine, kQuery, 10)->warnings,
+              testing::Not(testing::Contains(HasSubstr("repaired"))));
+  EXPECT_EQ(engine->TrainModel({"m", "toy", "", R"({"repair": 3})", 7}, {}, {}).error().code,
+            ErrorCode::kInvalidArgument);
+}
+
 INSTANTIATE_TEST_SUITE_P(Engines, EngineContractTest, testing::Values(false, true),
                          [](const auto& param) { return param.param ? "Remote" : "Local"; });
 

@@ -254,6 +254,12 @@ class LocalEngine : public InferenceEngine {
           "the log densities of this estimator are approximate: they come from an equation that is "
           "solved in steps; those of flow and affine-flow are exact");
     }
+    if (!simulator.repair.empty()) {
+      question.warnings.push_back(
+          fmt::format("draws and densities of model {} are repaired: scaled and shifted to fit "
+                      "held-out pairs (model.json has the factors)",
+                      question.model->record.id));
+    }
     return question;
   }
 

@@ -2,10 +2,18 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
 #include "server/trainer/estimators/training.h"
+#include "server/trainer/registry/repair.h"
 
 namespace inferon::trainer {
 namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t kMostRepairRows = 2000;
 
 // What a density over the space gains on the held-out rows when it is one over the parameters' own
 // units.
@@ -35,9 +43,46 @@ ModelRecord RecordOf(const TrainingRun& run, const estimators::TrainingResult& r
                                      plan.space.MapsText(),
                                      run.data.info.spec.columns,
                                      run.data.info.spec.traces,
-                                     RecipeJson(plan.recipe),
+                                     plan.Settings(),
                                      plan.recipe.training.heldout_share};
   return record;
+}
+
+// A config without its key "repair".
+struct Config {
+  std::string rest;
+  bool repair = false;
+};
+Result<Config> TakeRepair(const std::string& text) {
+  json j = json::parse(text, nullptr, false);
+  if (!j.is_object() || !j.contains("repair")) return Config{text, false};  // Checked later.
+  if (!j["repair"].is_boolean()) {
+    return InvalidArgument("repair is neither true nor false",
+                           "Give \"repair\": true or leave it out");
+  }
+  const bool repair = j["repair"].get<bool>();
+  j.erase("repair");
+  return Config{j.empty() ? "" : j.dump(), repair};
+}
+
+std::string FitRepairOf(const TrainingRun& run, const estimators::DensityEstimator& estimator) {
+  const TrainingPlan& plan = run.plan;
+  const auto split = estimators::SplitRows(run.data.info.rows, plan.recipe.training);
+  const std::vector<std::uint32_t> rows = RepairRows(split.heldout);
+  std::vector<float> theta;
+  for (const std::uint32_t row : rows) {
+    const std::vector<float> point = plan.space.Centres(run.data.theta.Row(row));
+    theta.insert(theta.end(), point.begin(), point.end());
+  }
+  const estimators::RowSource all = run.data.XSource();
+  const estimators::RowSource x{rows.size(), all.columns,
+                                [&](std::span<const std::uint32_t> indices, float* out) {
+                                  std::vector<std::uint32_t> wanted;
+                                  for (const std::uint32_t i : indices) wanted.push_back(rows[i]);
+                                  all.fill(wanted, out);
+                                }};
+  return RepairJson(FitRepair(estimator, x, {theta.data(), rows.size(), plan.space.dimension()},
+                              plan.space.Axes()));
 }
 
 }  // namespace
@@ -53,14 +98,29 @@ Result<TrainingPlan> PlanTraining(const TrainSpec& spec, const StoredDataSet& da
   auto recipe = DefaultRecipe(spec.estimator, {data.info.rows, data.info.spec.columns, space.Axes(),
                                                data.info.spec.traces});
   if (!recipe) return tl::unexpected(recipe.error());
-  if (Status ok = ApplyConfig(spec.config, &*recipe); !ok) return tl::unexpected(ok.error());
+  auto config = TakeRepair(spec.config);
+  if (!config) return tl::unexpected(config.error());
+  if (Status ok = ApplyConfig(config->rest, &*recipe); !ok) return tl::unexpected(ok.error());
   recipe->training.seed = spec.seed;
-  return TrainingPlan{spec, data.info.sha256, std::move(space), std::move(*recipe)};
+  return TrainingPlan{spec, data.info.sha256, std::move(space), std::move(*recipe), config->repair};
+}
+
+std::string TrainingPlan::Settings() const {
+  if (!repair) return RecipeJson(recipe);
+  json settings = json::parse(RecipeJson(recipe));
+  settings["repair"] = true;
+  return settings.dump();
+}
+
+std::vector<std::uint32_t> RepairRows(std::span<const std::uint32_t> heldout) {
+  const auto rows = heldout.subspan(heldout.size() / 2);
+  const auto most = rows.first(std::min(rows.size(), kMostRepairRows));
+  return {most.begin(), most.end()};
 }
 
 bool IsMadeBy(const ModelRecord& record, const TrainingPlan& plan) {
   return record.simulator && record.dataset_sha256 == plan.data_set_sha256 &&
-         record.seed == plan.spec.seed && record.simulator->settings == RecipeJson(plan.recipe);
+         record.seed == plan.spec.seed && record.simulator->settings == plan.Settings();
 }
 
 Result<TrainedModel> TrainSimulatorModel(const TrainingRun& run, EstimatorFactory& factory,
@@ -83,7 +143,9 @@ Result<TrainedModel> TrainSimulatorModel(const TrainingRun& run, EstimatorFactor
   estimators::TrainingResult result;
   auto estimator = factory.TrainDensityEstimator(plan.recipe.flow, pairs, training, &result);
   if (!estimator) return tl::unexpected(estimator.error());
-  return TrainedModel{RecordOf(run, result, clock), std::move(*estimator)};
+  TrainedModel trained{RecordOf(run, result, clock), std::move(*estimator)};
+  if (plan.repair) trained.record.simulator->repair = FitRepairOf(run, *trained.estimator);
+  return trained;
 }
 
 void RemoveCheckpoints(const std::filesystem::path& checkpoint) {

@@ -1,10 +1,13 @@
 // Training of a model of a data set.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <span>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "common/inference/engine.h"
 #include "server/trainer/engine/data_set_store.h"
@@ -21,7 +24,14 @@ struct TrainingPlan {
   std::string data_set_sha256;
   ThetaSpace space;
   Recipe recipe;
+  bool repair = false;  // Shift and scale the posteriors so that held-out pairs fit best.
+
+  std::string Settings() const;  // JSON text of model.json.
 };
+
+// Rows of the data set, held out of the training, that a repair is fitted on; the others of the
+// held-out rows are left to check it.
+std::vector<std::uint32_t> RepairRows(std::span<const std::uint32_t> heldout);
 
 // kInvalidArgument for settings out of range; kFailedPrecondition with fewer rows than
 // kLeastTrainingRows.

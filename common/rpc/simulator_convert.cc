@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <type_traits>
 
 #include "common/rpc/convert.h"
 
@@ -91,6 +92,7 @@ v1::SimulatorModel ToProto(const ModelInfo& info) {
   message.set_seed(info.seed);
   message.set_weight_count(info.weight_count);
   *message.mutable_create_time() = ToProto(info.create_time);
+  if (!info.base.empty()) message.set_base_model("models/" + info.base);
   return message;
 }
 
@@ -115,6 +117,11 @@ Result<ModelInfo> FromProto(const v1::SimulatorModel& message) {
   info.seed = message.seed();
   info.weight_count = message.weight_count();
   info.create_time = FromProto(message.create_time());
+  if (!message.base_model().empty()) {
+    auto base = ParseName(message.base_model(), "models");
+    if (!base) return tl::unexpected(base.error());
+    info.base = std::move(*base);
+  }
   return info;
 }
 
@@ -181,6 +188,69 @@ Result<DataSetRows> RowsFromArrays(const v1::Array& theta, const v1::Array& x,
         "Send the same number of rows of both");
   }
   return DataSetRows{std::move(*theta_values), std::move(*x_values)};
+}
+
+v1::ExportStudyRoundResponse ToProto(const StudyRoundInfo& info, const StudyRows& rows,
+                                     bool first) {
+  v1::ExportStudyRoundResponse message;
+  if (first) {
+    message.set_rows(info.rows);
+    message.mutable_parameters()->Assign(info.parameters.begin(), info.parameters.end());
+    message.mutable_features()->Assign(info.features.begin(), info.features.end());
+    message.set_grid_step_us(info.grid_step_us);
+    message.set_sha256(info.sha256);
+  }
+  const std::uint64_t n = rows.spike_count.size();
+  *message.mutable_codes() =
+      ToArray<std::uint16_t>("codes", rows.codes, {n, info.parameters.size()});
+  *message.mutable_feature_values() =
+      ToArray<float>("features", rows.features, {n, info.features.size()});
+  *message.mutable_traces() = ToArray<std::uint16_t>("trace", rows.trace, {n, info.points});
+  *message.mutable_spike_count() = ToArray<std::uint32_t>("spike_count", rows.spike_count, {n});
+  *message.mutable_spike_times() =
+      ToArray<float>("spike_times", rows.spike_time_us, {rows.spike_time_us.size()});
+  return message;
+}
+
+StudyRoundInfo StudyRoundFromProto(const v1::ExportStudyRoundResponse& message,
+                                   const std::string& study, const std::string& round) {
+  StudyRoundInfo info;
+  info.study = study;
+  info.round = round;
+  info.rows = message.rows();
+  info.points = message.traces().shape_size() == 2 ? message.traces().shape(1) : 0;
+  info.grid_step_us = message.grid_step_us();
+  info.parameters.assign(message.parameters().begin(), message.parameters().end());
+  info.features.assign(message.features().begin(), message.features().end());
+  info.sha256 = message.sha256();
+  return info;
+}
+
+Result<StudyRows> StudyRowsFromProto(const v1::ExportStudyRoundResponse& message,
+                                     const StudyRoundInfo& info) {
+  StudyRows rows;
+  const auto take = [&](auto& to, const v1::Array& array, int axes) -> Status {
+    using Value = typename std::remove_reference_t<decltype(to)>::value_type;
+    auto values = FromArray<Value>(array, axes);
+    if (!values) return tl::unexpected(values.error());
+    to = std::move(*values);
+    return {};
+  };
+  Status ok = take(rows.codes, message.codes(), 2);
+  if (ok) ok = take(rows.features, message.feature_values(), 2);
+  if (ok) ok = take(rows.trace, message.traces(), 2);
+  if (ok) ok = take(rows.spike_count, message.spike_count(), 1);
+  if (ok) ok = take(rows.spike_time_us, message.spike_times(), 1);
+  if (!ok) return tl::unexpected(ok.error());
+  std::uint64_t spikes = 0;
+  for (const std::uint32_t count : rows.spike_count) spikes += count;
+  const std::uint64_t n = rows.spike_count.size();
+  if (rows.codes.size() == n * info.parameters.size() && spikes == rows.spike_time_us.size() &&
+      rows.features.size() == n * info.features.size() && rows.trace.size() == n * info.points) {
+    return rows;
+  }
+  return InvalidArgument("the arrays of a block do not fit together",
+                         "Send every array for the same experiments");
 }
 
 }  // namespace inferon::rpc

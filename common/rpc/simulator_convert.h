@@ -26,4 +26,13 @@ RowArrays ToArrays(const DataSetRows& rows, std::size_t dimension, std::size_t c
 Result<DataSetRows> RowsFromArrays(const v1::Array& theta, const v1::Array& x,
                                    std::size_t dimension, std::size_t columns);
 
+// A block of a study's experiments; `first`: also what describes the round.
+v1::ExportStudyRoundResponse ToProto(const StudyRoundInfo& info, const StudyRows& rows, bool first);
+// From the first block.
+StudyRoundInfo StudyRoundFromProto(const v1::ExportStudyRoundResponse& message,
+                                   const std::string& study, const std::string& round);
+// kInvalidArgument where arrays do not fit each other or the round.
+Result<StudyRows> StudyRowsFromProto(const v1::ExportStudyRoundResponse& message,
+                                     const StudyRoundInfo& info);
+
 }  // namespace inferon::rpc

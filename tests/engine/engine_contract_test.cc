@@ -5,13 +5,17 @@
 #include <cmath>
 #include <fstream>
 #include <numbers>
+#include <numeric>
 
 #include "client/library/remote_engine.h"
 #include "common/base/files.h"
+#include "common/neuron/profile.h"
 #include "common/rpc/server.h"
 #include "common/rpc/simulator_convert.h"
 #include "server/trainer/engine/local_engine.h"
 #include "server/trainer/services/simulator_service.h"
+#include "server/trainer/studies/data_set.h"
+#include "server/trainer/studies/study_record.h"
 #include "server/trainer/torch_estimator_factory.h"
 
 namespace inferon::trainer {
@@ -324,6 +328,125 @@ TEST_P(EngineContractTest, CheckUsesHeldOutOrOtherPairs) {
   EXPECT_EQ(other->levels.size(), 19u);
   EXPECT_NEAR(other->levels[9].coverage, 0.5, 0.12);
   EXPECT_EQ(engine->Check({"toy", "", 5, 200, 1}, {}).error().code, ErrorCode::kInvalidArgument);
+}
+
+TEST_P(EngineContractTest, ProposalsLieInThePriorsSupportWhereThePosteriorIs) {
+  Engine engine = Ask();
+  ProposalSpec spec;
+  spec.model = "toy";
+  spec.x = kQuery.x;
+  spec.count = 500;
+  spec.seed = 4;
+  const auto propose = [&]() {
+    std::vector<double> all;
+    const auto report = engine->Propose(spec,
+                                        [&](std::span<const double> theta) -> Status {
+                                          all.insert(all.end(), theta.begin(), theta.end());
+                                          return {};
+                                        },
+                                        {});
+    EXPECT_TRUE(report) << report.error().Text();
+    if (report) {
+      EXPECT_EQ(report->draws, 500u);
+      EXPECT_GE(report->tries, 500u);
+      EXPECT_LT(report->prior_share, 0.5);
+    }
+    return all;
+  };
+  const std::vector<double> theta = propose();
+  ASSERT_EQ(theta.size(), 1500u);
+  double spread = 0;
+  for (std::size_t i = 0; i < 500; ++i) {
+    EXPECT_TRUE(theta[3 * i] >= 0 && theta[3 * i] <= 10);
+    EXPECT_TRUE(theta[3 * i + 2] == 0 || theta[3 * i + 2] == 1 || theta[3 * i + 2] == 2);
+    spread += std::abs(theta[3 * i + 1] - 102.9) / 500;
+  }
+  EXPECT_LT(spread, 3);  // The prior's own is 5.
+  EXPECT_EQ(propose(), theta);
+  spec.most_tries = 600;
+  const auto refused = engine->Propose(spec, [](std::span<const double>) { return Status(); }, {});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kFailedPrecondition);
+  spec.x = {1, 2};
+  EXPECT_EQ(
+      engine->Propose(spec, [](std::span<const double>) { return Status(); }, {}).error().code,
+      ErrorCode::kInvalidArgument);
+}
+
+TEST_P(EngineContractTest, FineTunedModelSaysWhatItCameFrom) {
+  Engine engine = Ask();
+  const std::string id = GetParam() ? "tuned-remote" : "tuned-local";
+  const TrainSpec spec{id, "fresh", "", R"({"max_epochs": 3})", 2, "toy"};
+  const auto tuned = engine->TrainModel(spec, {}, {});
+  ASSERT_TRUE(tuned) << tuned.error().Text();
+  EXPECT_EQ(tuned->base, "toy");
+  EXPECT_EQ(tuned->training_count, 400u);
+  EXPECT_EQ(engine->GetModel(id, {})->base, "toy");
+  EXPECT_TRUE(engine->TrainModel(spec, {}, {})) << "the same settings find it again";
+  const auto refusal = [&](const TrainSpec& other) {
+    return engine->TrainModel(other, {}, {}).error().Text();
+  };
+  EXPECT_THAT(refusal({id, "fresh", "", R"({"max_epochs": 3})", 2, ""}),
+              HasSubstr("other data or settings"));
+  EXPECT_THAT(refusal({"n", "fresh", "", R"({"hidden": 30})", 2, "toy"}),
+              HasSubstr("changes the networks"));
+  EXPECT_THAT(refusal({"n", "fresh", "", "", 2, "absent"}), HasSubstr("no model absent"));
+}
+
+// A round of a study as the pipeline leaves it: two experiments of four points.
+void MakeRound(const std::filesystem::path& data) {
+  const auto folder = data / "studies" / "s1";
+  std::filesystem::create_directories(folder);
+  StudySpec study;
+  study.profile_toml = BuiltInProfile("adex-paper")->text;
+  study.protocol = {{{1, 3, 1}}, 4, 1};
+  FillDefaults(study);
+  WriteFileAtomically(folder / "study.json", StudyJson(MakeStudyRecord("s1", study, {}), 1));
+  DataSetWriter writer(folder, "constrained", 7, study.protocol);
+  ObservationBatch batch;
+  batch.points = 4;
+  batch.trace = {1, 2, 3, 4, 5, 6, 7, 8};
+  batch.spike_count = {2, 1};
+  batch.spike_time_us = {1.5f, 2.5f, 0.5f};
+  std::vector<std::uint16_t> codes(14);
+  std::iota(codes.begin(), codes.end(), std::uint16_t{100});
+  ASSERT_TRUE(writer.Append(codes, batch));
+  writer.Finish();
+}
+
+TEST_P(EngineContractTest, StudyRoundsAreExportedWithTheirNames) {
+  const TemporaryFolder folder;
+  MakeRound(folder.path());
+  Engine engine(folder.path(), GetParam());
+  StudyRows all;
+  const auto info =
+      engine->ExportStudyRound("s1", "constrained",
+                               [&](const StudyRoundInfo&, const StudyRows& rows) -> Status {
+                                 all = rows;
+                                 return {};
+                               },
+                               {});
+  ASSERT_TRUE(info) << info.error().Text();
+  EXPECT_EQ(info->rows, 2u);
+  EXPECT_EQ(info->points, 4u);
+  EXPECT_EQ(info->grid_step_us, 1);
+  EXPECT_EQ(info->parameters.size(), 7u);
+  EXPECT_EQ(info->features.size(), 12u);
+  EXPECT_EQ(all.codes[7], 107);
+  EXPECT_THAT(all.trace, ElementsAre(1, 2, 3, 4, 5, 6, 7, 8));
+  EXPECT_THAT(all.spike_count, ElementsAre(2, 1));
+  EXPECT_THAT(all.spike_time_us, ElementsAre(1.5f, 2.5f, 0.5f));
+  EXPECT_EQ(all.features.size(), 24u);
+  const auto refusal = [&](const char* study, const char* round) {
+    return engine
+        ->ExportStudyRound(study, round,
+                           [](const StudyRoundInfo&, const StudyRows&) { return Status(); }, {})
+        .error()
+        .Text();
+  };
+  EXPECT_THAT(refusal("s2", "constrained"), HasSubstr("no study s2"));
+  EXPECT_THAT(refusal("s1", "uniform"), HasSubstr("no complete round 'uniform'"));
+  EXPECT_THAT(refusal("s1", "../s1/constrained"), HasSubstr("is no id of a round"));
 }
 
 INSTANTIATE_TEST_SUITE_P(Engines, EngineContractTest, testing::Values(false, true),

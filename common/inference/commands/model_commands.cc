@@ -24,6 +24,7 @@ struct TrainOptions {
 Outcome Train(Context& context, const TrainOptions& options) {
   TrainSpec spec = options.spec;
   if (spec.model.empty()) spec.model = spec.data_set;
+  if (spec.base.starts_with("models/")) spec.base.erase(0, 7);
   for (const auto& [what, id] : {std::pair("data set", spec.data_set), {"model", spec.model}}) {
     if (Status ok = CheckId(what, id); !ok) return tl::unexpected(Failure{ok.error(), true});
   }
@@ -45,14 +46,16 @@ Outcome Train(Context& context, const TrainOptions& options) {
   context.screen.Print(fmt::format(
       "Model {}: {} pairs of data set {}, {} epochs, held-out log density {:.3f} nats", model->id,
       model->training_count, model->data_set, model->epochs, model->heldout_log_density));
-  context.screen.PrintJson({{"model", model->id},
-                            {"dataset", model->data_set},
-                            {"pairs", model->training_count},
-                            {"epochs", model->epochs},
-                            {"heldout_log_density", model->heldout_log_density},
-                            {"seed", model->seed},
-                            {"weights", model->weight_count},
-                            {"settings", json::parse(model->settings)}});
+  json object = {{"model", model->id},
+                 {"dataset", model->data_set},
+                 {"pairs", model->training_count},
+                 {"epochs", model->epochs},
+                 {"heldout_log_density", model->heldout_log_density},
+                 {"seed", model->seed},
+                 {"weights", model->weight_count},
+                 {"settings", json::parse(model->settings)}};
+  if (!model->base.empty()) object["from"] = model->base;
+  context.screen.PrintJson(object);
   return {};
 }
 
@@ -120,6 +123,9 @@ void AddTrainCommand(CLI::App& models, const OnSelected& on_selected) {
                      "flow (the default), affine-flow, flow-matching or diffusion");
   command.add_option("--config", options->config_file, "JSON file that changes the settings")
       ->type_name("FILE");
+  command.add_option("--from", options->spec.base,
+                     "Fine-tune this model: its weights, scaling and networks, a tenth of its "
+                     "learning rate");
   command.add_option("--seed", options->spec.seed, "The same seed gives the same model");
   on_selected(command, [options](Context& context) { return Train(context, *options); });
 }

@@ -2,10 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <nlohmann/json.hpp>
+
 #include "server/trainer/estimators/training.h"
 
 namespace inferon::trainer {
 namespace {
+
+constexpr const char* kBaseKey = "from";      // In a model's settings.
+constexpr const char* kBaseSuffix = ".base";  // Weights that a training goes on from.
 
 // What a density over the space gains on the held-out rows when it is one over the parameters' own
 // units.
@@ -35,32 +40,116 @@ ModelRecord RecordOf(const TrainingRun& run, const estimators::TrainingResult& r
                                      plan.space.MapsText(),
                                      run.data.info.spec.columns,
                                      run.data.info.spec.traces,
-                                     RecipeJson(plan.recipe),
+                                     plan.Settings(),
                                      plan.recipe.training.heldout_share};
   return record;
+}
+
+Status CheckRows(const StoredDataSet& data, std::uint64_t least) {
+  if (data.info.rows >= least) return {};
+  return Fail(ErrorCode::kFailedPrecondition,
+              fmt::format("data set {} has {} rows, too few to train on", data.info.spec.id,
+                          data.info.rows),
+              fmt::format("Import at least {}; thousands are usual", least));
+}
+
+Status CheckBase(const StoredDataSet& data, const ModelRecord& base) {
+  const DataSetSpec& own = data.info.spec;
+  const SimulatorRecord& other = *base.simulator;
+  if (own.prior == other.prior && own.columns == other.columns && own.traces == other.traces) {
+    return {};
+  }
+  return Fail(
+      ErrorCode::kFailedPrecondition,
+      fmt::format("data set {} has another prior or other columns than model {}", own.id, base.id),
+      "Import it with the model's own prior file and the same columns of x");
+}
+
+// The base's recipe with the settings of a fine-tuning: a tenth of its learning rate, more rows
+// held out because there are few.
+Result<Recipe> TuningRecipe(const ModelRecord& base, const TrainingShape& shape) {
+  nlohmann::json settings = nlohmann::json::parse(base.simulator->settings);
+  auto recipe = DefaultRecipe(settings.value("estimator", std::string()), shape);
+  if (!recipe) return recipe;
+  const estimators::TrainingOptions rules = recipe->training;
+  settings.erase("estimator");
+  settings.erase("device");
+  settings.erase(kBaseKey);
+  if (Status ok = ApplyConfig(settings.dump(), &*recipe); !ok) return tl::unexpected(ok.error());
+  recipe->training.learning_rate /= 10;
+  recipe->training.max_epochs = rules.max_epochs;
+  recipe->training.patience = rules.patience;
+  recipe->training.batch_size = rules.batch_size;
+  recipe->training.heldout_share = 0.2;
+  return recipe;
+}
+
+bool SameNetworks(const estimators::FlowOptions& a, const estimators::FlowOptions& b) {
+  return a.transforms == b.transforms && a.hidden == b.hidden && a.bins == b.bins &&
+         a.members == b.members && a.summaries == b.summaries && a.trials == b.trials &&
+         a.summary_network == b.summary_network;
 }
 
 }  // namespace
 
 Result<TrainingPlan> PlanTraining(const TrainSpec& spec, const StoredDataSet& data) {
-  if (data.info.rows < kLeastTrainingRows) {
-    return Fail(ErrorCode::kFailedPrecondition,
-                fmt::format("data set {} has {} rows, too few to train on", data.info.spec.id,
-                            data.info.rows),
-                fmt::format("Import at least {}; thousands are usual", kLeastTrainingRows));
-  }
+  if (Status ok = CheckRows(data, kLeastTrainingRows); !ok) return tl::unexpected(ok.error());
   ThetaSpace space = ThetaSpace::Fit(data.info.spec.prior, data.theta.values());
   auto recipe = DefaultRecipe(spec.estimator, {data.info.rows, data.info.spec.columns, space.Axes(),
                                                data.info.spec.traces});
   if (!recipe) return tl::unexpected(recipe.error());
   if (Status ok = ApplyConfig(spec.config, &*recipe); !ok) return tl::unexpected(ok.error());
   recipe->training.seed = spec.seed;
-  return TrainingPlan{spec, data.info.sha256, std::move(space), std::move(*recipe)};
+  return TrainingPlan{spec, data.info.sha256, std::move(space), std::move(*recipe), {}, {}};
+}
+
+Result<TrainingPlan> PlanTuning(const TrainSpec& spec, const StoredDataSet& data,
+                                const ModelRecord& base) {
+  if (Status ok = CheckRows(data, kLeastTuningRows); !ok) return tl::unexpected(ok.error());
+  if (Status ok = CheckBase(data, base); !ok) return tl::unexpected(ok.error());
+  auto space = ThetaSpace::Load(data.info.spec.prior, base.simulator->maps);
+  if (!space) return tl::unexpected(space.error());
+  auto recipe = TuningRecipe(
+      base, {data.info.rows, data.info.spec.columns, space->Axes(), data.info.spec.traces});
+  if (!recipe) return tl::unexpected(recipe.error());
+  if (!spec.estimator.empty() && spec.estimator != recipe->estimator) {
+    return InvalidArgument(fmt::format("model {} is of estimator {}, not {}", base.id,
+                                       recipe->estimator, spec.estimator),
+                           "Leave --estimator out: a fine-tuned model keeps its base's");
+  }
+  const estimators::FlowOptions before = recipe->flow;
+  if (Status ok = ApplyConfig(spec.config, &*recipe); !ok) return tl::unexpected(ok.error());
+  if (!SameNetworks(before, recipe->flow)) {
+    return InvalidArgument("the configuration changes the networks of a model that is fine-tuned",
+                           "Change settings of the training only, such as learning_rate");
+  }
+  recipe->training.seed = spec.seed;
+  TrainSpec named = spec;
+  named.base = base.id;  // It may have been asked for by an alias.
+  return TrainingPlan{std::move(named),
+                      data.info.sha256,
+                      std::move(*space),
+                      std::move(*recipe),
+                      base.architecture,
+                      base.weights_sha256};
+}
+
+std::string TrainingPlan::Settings() const {
+  if (spec.base.empty()) return RecipeJson(recipe);
+  nlohmann::json settings = nlohmann::json::parse(RecipeJson(recipe));
+  settings[kBaseKey] = {{"model", spec.base}, {"weights_sha256", base_weights_sha256}};
+  return settings.dump();
+}
+
+std::string BaseOf(const std::string& settings) {
+  const auto json = nlohmann::json::parse(settings, nullptr, false);
+  if (!json.is_object() || !json.contains(kBaseKey) || !json[kBaseKey].is_object()) return {};
+  return json[kBaseKey].value("model", std::string());
 }
 
 bool IsMadeBy(const ModelRecord& record, const TrainingPlan& plan) {
   return record.simulator && record.dataset_sha256 == plan.data_set_sha256 &&
-         record.seed == plan.spec.seed && record.simulator->settings == RecipeJson(plan.recipe);
+         record.seed == plan.spec.seed && record.simulator->settings == plan.Settings();
 }
 
 Result<TrainedModel> TrainSimulatorModel(const TrainingRun& run, EstimatorFactory& factory,
@@ -70,6 +159,11 @@ Result<TrainedModel> TrainSimulatorModel(const TrainingRun& run, EstimatorFactor
   training.threads = run.threads;
   training.checkpoint = run.checkpoint;
   training.stop = run.stop;
+  if (run.base != nullptr) {
+    training.start_architecture = plan.base_architecture;
+    training.start_weights = run.checkpoint.string() + kBaseSuffix;
+    run.base->estimator->Save(training.start_weights);
+  }
   if (run.progress) {
     training.progress = [&](const estimators::TrainingProgress& p) {
       run.progress({p.epoch, p.max_epochs, p.training_loss, p.heldout_loss, p.rows_per_second});
@@ -88,6 +182,7 @@ Result<TrainedModel> TrainSimulatorModel(const TrainingRun& run, EstimatorFactor
 
 void RemoveCheckpoints(const std::filesystem::path& checkpoint) {
   std::error_code ignored;
+  std::filesystem::remove(checkpoint.string() + kBaseSuffix, ignored);
   std::filesystem::remove(checkpoint, ignored);
   for (std::uint32_t m = 1; m < estimators::kMaxMembers; ++m) {
     std::filesystem::remove(checkpoint.string() + ".member" + std::to_string(m), ignored);

@@ -119,6 +119,24 @@ grpc::Status SimulatorService::ExportDataset(
   });
 }
 
+grpc::Status SimulatorService::ExportStudyRound(
+    grpc::ServerContext* context, const v1::ExportStudyRoundRequest* request,
+    grpc::ServerWriter<v1::ExportStudyRoundResponse>* writer) {
+  return Serve("ExportStudyRound", *context, queries_, stop_, [&](std::stop_token stop) -> Status {
+    const auto study = rpc::ParseName(request->study(), "studies");
+    if (!study) return tl::unexpected(study.error());
+    bool first = true;
+    const auto take = [&](const StudyRoundInfo& info, const StudyRows& rows) -> Status {
+      const bool sent = writer->Write(rpc::ToProto(info, rows, first));
+      first = false;
+      return sent ? Status() : ClientGone();
+    };
+    const auto info = engine_.ExportStudyRound(*study, request->round(), take, stop);
+    if (!info) return tl::unexpected(info.error());
+    return {};
+  });
+}
+
 grpc::Status SimulatorService::TrainModel(grpc::ServerContext* context,
                                           const v1::TrainModelRequest* request,
                                           grpc::ServerWriter<v1::TrainModelResponse>* writer) {
@@ -128,8 +146,10 @@ grpc::Status SimulatorService::TrainModel(grpc::ServerContext* context,
     if (request->config_json().size() > kMaxConfig) {
       return InvalidArgument("the configuration is longer than 64 KiB", "Shorten it");
     }
-    const TrainSpec spec{request->model_id(), *data_set, request->estimator(),
-                         request->config_json(), request->seed()};
+    const auto base = IdOf(request->base_model(), "models");
+    if (!base) return tl::unexpected(base.error());
+    const TrainSpec spec{request->model_id(),    *data_set,       request->estimator(),
+                         request->config_json(), request->seed(), *base};
     const auto progress = [&](const TrainingState& state) {
       v1::TrainModelResponse response;
       response.set_epoch(state.epoch);
@@ -221,6 +241,33 @@ grpc::Status SimulatorService::EstimateThetaMap(grpc::ServerContext* context,
     response->set_log_density(map->log_density);
     AddWarnings(map->warnings, *response);
     return {};
+  });
+}
+
+grpc::Status SimulatorService::ProposeTheta(grpc::ServerContext* context,
+                                            const v1::ProposeThetaRequest* request,
+                                            grpc::ServerWriter<v1::ProposeThetaResponse>* writer) {
+  return Serve("ProposeTheta", *context, queries_, stop_, [&](std::stop_token stop) -> Status {
+    auto query = QueryOf(request->model(), request->x());
+    if (!query) return tl::unexpected(query.error());
+    const auto model = engine_.GetModel(query->model, stop);
+    if (!model) return tl::unexpected(model.error());
+    const std::uint64_t d = model->prior.dimension();
+    const auto take = [&](std::span<const double> theta) -> Status {
+      v1::ProposeThetaResponse response;
+      *response.mutable_theta() = rpc::ToArray<double>("theta", theta, {theta.size() / d, d});
+      return writer->Write(response) ? Status() : ClientGone();
+    };
+    const ProposalSpec spec{query->model,    std::move(query->x), request->draws(),
+                            request->mass(), request->seed(),     request->most_tries()};
+    const auto report = engine_.Propose(spec, take, stop);
+    if (!report) return tl::unexpected(report.error());
+    v1::ProposeThetaResponse last;
+    last.set_tries(report->tries);
+    last.set_prior_share(report->prior_share);
+    last.set_from_prior(report->from_prior);
+    AddWarnings(report->warnings, last);
+    return writer->Write(last) ? Status() : ClientGone();
   });
 }
 

@@ -24,6 +24,9 @@ class SimulatorService final : public v1::SimulatorService::Service {
                              grpc::ServerWriter<v1::ExportDatasetResponse>* writer) override;
   grpc::Status TrainModel(grpc::ServerContext* context, const v1::TrainModelRequest* request,
                           grpc::ServerWriter<v1::TrainModelResponse>* writer) override;
+  grpc::Status ExportStudyRound(grpc::ServerContext* context,
+                                const v1::ExportStudyRoundRequest* request,
+                                grpc::ServerWriter<v1::ExportStudyRoundResponse>* writer) override;
   grpc::Status ListSimulatorModels(grpc::ServerContext* context,
                                    const v1::ListSimulatorModelsRequest* request,
                                    v1::ListSimulatorModelsResponse* response) override;
@@ -38,6 +41,8 @@ class SimulatorService final : public v1::SimulatorService::Service {
   grpc::Status EstimateThetaMap(grpc::ServerContext* context,
                                 const v1::EstimateThetaMapRequest* request,
                                 v1::EstimateThetaMapResponse* response) override;
+  grpc::Status ProposeTheta(grpc::ServerContext* context, const v1::ProposeThetaRequest* request,
+                            grpc::ServerWriter<v1::ProposeThetaResponse>* writer) override;
   grpc::Status CheckCalibration(grpc::ServerContext* context,
                                 const v1::CheckCalibrationRequest* request,
                                 v1::CheckCalibrationResponse* response) override;

@@ -28,8 +28,8 @@ function(inferon_benchmark name)
 endfunction()
 
 # inferon_test(name SOURCES ... [DEPS ...] [LABEL fast|full|long] [TIMEOUT seconds] [WHOLE])
-# A GoogleTest binary. Label "fast" (default, 10 s each), "full" (300 s) or "long" (only on
-# request). WHOLE registers the binary as one test, for binaries that are slow to start.
+# A GoogleTest binary. Label "fast" (default, ended after 60 s, so that a busy machine
+# fails no test), "full" (300 s) or "long" (only on request). WHOLE registers the binary as one test, for binaries that are slow to start.
 function(inferon_test name)
   cmake_parse_arguments(ARG "WHOLE" "LABEL;TIMEOUT" "SOURCES;DEPS" ${ARGN})
   if(NOT ARG_LABEL)
@@ -37,7 +37,7 @@ function(inferon_test name)
   endif()
   if(NOT ARG_TIMEOUT)
     if(ARG_LABEL STREQUAL "fast")
-      set(ARG_TIMEOUT 10)
+      set(ARG_TIMEOUT 60)
     elseif(ARG_LABEL STREQUAL "full")
       set(ARG_TIMEOUT 300)
     else()

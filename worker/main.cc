@@ -12,6 +12,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/rpc/convert.h"
+#include "common/rpc/security_options.h"
 #include "common/rpc/stop_signals.h"
 #include "worker/agent/agent.h"
 #include "worker/agent/grpc_link.h"
@@ -36,7 +37,9 @@ struct Options {
   std::string substrate = "emulator";
   std::string device_config = "device.toml";
   std::string log_level = "info";
+  LogFormat log_format = LogFormat::kText;
   int threads = 0;
+  rpc::ClientSecurity security;
   bool doctor = false;
   bool touch_chip = false;
   bool calibrate = false;
@@ -58,6 +61,8 @@ void AddOptions(CLI::App& app, Options& options) {
   app.add_option("--threads", options.threads, "Threads of the emulator; 0: all processors")
       ->check(CLI::Range(0, kMostThreads));
   app.add_option("--device-config", options.device_config, "Configuration of the chip's worker");
+  rpc::AddClientSecurityOptions(app, options.security);
+  rpc::AddLogFormat(app, options.log_format);
   app.add_option("--log-level", options.log_level, "debug, info, warn or error")
       ->check(CLI::IsMember({"debug", "info", "warn", "error"}));
   const char* group = "Instead of working (inferon worker doctor, inferon worker calibrate)";
@@ -79,7 +84,7 @@ Result<std::unique_ptr<worker::Substrate>> MakeSubstrate(const Options& options)
 }
 
 int Work(const Options& options, std::stop_token stop) {
-  SetUpLogging("worker " + options.name, options.log_level);
+  SetUpLogging("worker " + options.name, options.log_level, options.log_format);
   const auto substrate = MakeSubstrate(options);
   if (!substrate) return Say(substrate.error().Text(), kRefused);
   const worker::SubstrateDescription description = (*substrate)->Describe();
@@ -87,7 +92,8 @@ int Work(const Options& options, std::stop_token stop) {
                                           .worker = options.name,
                                           .session = worker::RandomSession(),
                                           .version = INFERON_VERSION,
-                                          .substrate = description});
+                                          .substrate = description,
+                                          .security = options.security});
   worker::Agent agent({}, *link, **substrate, SystemClock());
   spdlog::info("worker {} works for the scheduler at {} on {} in mode {}", options.name,
                options.scheduler, description.substrate, description.mode);
@@ -160,6 +166,9 @@ int Run(const Options& options, std::stop_token stop) {
                            options.name),
                kUsage);
   }
+  const Status secure =
+      rpc::CheckClientSecurity(options.security, options.scheduler, SystemClock().WallNow());
+  if (!secure) return Say(secure.error().Text(), kUsage);
   return Work(options, stop);
 }
 

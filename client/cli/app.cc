@@ -10,6 +10,7 @@
 #include "client/cli/exit_codes.h"
 #include "client/cli/help_formatter.h"
 #include "client/cli/suggestion.h"
+#include "common/rpc/security_options.h"
 
 namespace inferon::cli {
 namespace {
@@ -28,10 +29,13 @@ void AddGlobalOptions(CLI::App& app, CommandContext& context) {
       ->type_name("FOLDER");
   app.add_option("--scheduler", context.global.scheduler,
                  "Address of the scheduler, instead of the data folder's")
+      ->envname("INFERON_SCHEDULER")
       ->type_name("ADDRESS");
   app.add_option("--trainer", context.global.trainer,
                  "Address of the trainer, instead of the data folder's")
+      ->envname("INFERON_TRAINER")
       ->type_name("ADDRESS");
+  rpc::AddClientSecurityOptions(app, context.global.security);
 }
 
 void AddCommands(CLI::App& app, CommandContext& context) {
@@ -43,6 +47,7 @@ void AddCommands(CLI::App& app, CommandContext& context) {
   AddJobCommands(app, context);
   AddWorkerCommands(app, context);
   AddProjectCommands(app, context);
+  AddTokenCommands(app, context);
   AddUpkeepCommands(app, context);
   AddRecordingCommands(app, context);
   AddProfileCommands(app, context);

@@ -56,28 +56,46 @@ Result<std::string> CommandContext::TrainerAddress() const {
   return AddressOf(global.trainer, "trainer", DataFolder(), &client::ClusterFile::trainer);
 }
 
-Result<std::unique_ptr<rpc::SchedulerClient>> CommandContext::Scheduler() const {
-  Result<std::string> address = SchedulerAddress();
+Result<rpc::ClientSecurity> CommandContext::SecurityOf(const std::string& option,
+                                                       const std::string& address) const {
+  if (option.empty()) return rpc::ClientSecurity();
+  if (Status ok = rpc::CheckClientSecurity(global.security, address, clock.WallNow()); !ok) {
+    return tl::unexpected(ok.error());
+  }
+  return global.security;
+}
+
+Result<rpc::SchedulerClientOptions> CommandContext::SchedulerOptions() const {
+  const Result<std::string> address = SchedulerAddress();
   if (!address) return tl::unexpected(address.error());
-  return rpc::MakeSchedulerClient({.address = std::move(*address),
-                                   .retry = CommandRetry(global.scheduler, DataFolder()),
-                                   .clock = &clock,
-                                   .user = environment.user});
+  const auto security = SecurityOf(global.scheduler, *address);
+  if (!security) return tl::unexpected(security.error());
+  return rpc::SchedulerClientOptions{.address = *address,
+                                     .retry = CommandRetry(global.scheduler, DataFolder()),
+                                     .clock = &clock,
+                                     .user = environment.user,
+                                     .security = *security};
+}
+
+Result<std::unique_ptr<rpc::SchedulerClient>> CommandContext::Scheduler() const {
+  const auto options = SchedulerOptions();
+  if (!options) return tl::unexpected(options.error());
+  return rpc::MakeSchedulerClient(*options);
 }
 
 Result<std::unique_ptr<rpc::OperatorClient>> CommandContext::Operator() const {
-  Result<std::string> address = SchedulerAddress();
-  if (!address) return tl::unexpected(address.error());
-  return rpc::MakeOperatorClient({.address = std::move(*address),
-                                  .retry = CommandRetry(global.scheduler, DataFolder()),
-                                  .clock = &clock,
-                                  .user = environment.user});
+  const auto options = SchedulerOptions();
+  if (!options) return tl::unexpected(options.error());
+  return rpc::MakeOperatorClient(*options);
 }
 
 Result<client::TrainerClientOptions> CommandContext::TrainerOptions() const {
   Result<std::string> address = TrainerAddress();
   if (!address) return tl::unexpected(address.error());
+  auto security = SecurityOf(global.trainer, *address);
+  if (!security) return tl::unexpected(security.error());
   client::TrainerClientOptions options;
+  options.security = std::move(*security);
   options.address = std::move(*address);
   options.retry = CommandRetry(global.trainer, DataFolder());
   options.clock = &clock;

@@ -11,6 +11,7 @@
 #include "client/library/trainer_client.h"
 #include "common/base/clock.h"
 #include "common/base/result.h"
+#include "common/rpc/client_security.h"
 #include "common/rpc/operator_client.h"
 #include "common/rpc/scheduler_client.h"
 
@@ -33,9 +34,10 @@ struct Environment {
 
 // Options that every command takes.
 struct GlobalOptions {
-  std::string data;       // --data
-  std::string scheduler;  // --scheduler
-  std::string trainer;    // --trainer
+  std::string data;              // --data
+  std::string scheduler;         // --scheduler
+  std::string trainer;           // --trainer
+  rpc::ClientSecurity security;  // --ca, --cert, --key, --token-file
 };
 
 // Lives as long as the command line's run.
@@ -62,7 +64,12 @@ struct CommandContext {
   Result<std::unique_ptr<rpc::SchedulerClient>> Scheduler() const;
   Result<std::unique_ptr<rpc::OperatorClient>> Operator() const;
   Result<std::unique_ptr<client::TrainerClient>> Trainer() const;
-  // How the trainer is reached.
+  // For a server of this option and address. Local servers of the data folder need none; what is
+  // missing for another one is an error.
+  Result<rpc::ClientSecurity> SecurityOf(const std::string& option,
+                                         const std::string& address) const;
+  // How the servers are reached.
+  Result<rpc::SchedulerClientOptions> SchedulerOptions() const;
   Result<client::TrainerClientOptions> TrainerOptions() const;
 };
 

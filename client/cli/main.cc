@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "client/cli/app.h"
+#include "common/base/log.h"
+#include "common/base/trace.h"
 #include "common/rpc/stop_signals.h"
 
 namespace {
@@ -45,6 +47,7 @@ int TerminalWidth() {
 
 int main(int argc, char** argv) {
   const inferon::rpc::StopSignals signals;
+  inferon::SetUpLogging("inferon", "error");  // Never on stdout, which is for results.
   const inferon::cli::Environment environment{.clock = inferon::SystemClock(),
                                               .stop = signals.token(),
                                               .terminal = isatty(STDERR_FILENO) == 1,
@@ -52,6 +55,10 @@ int main(int argc, char** argv) {
                                               .default_data = DefaultData(),
                                               .program_folder = ProgramFolder(),
                                               .user = UserName()};
+  // All calls of a command are one request: that of the caller's environment, or a new one.
+  const char* parent = std::getenv("TRACEPARENT");
+  const inferon::TraceScope trace(
+      inferon::ParseTraceParent(parent == nullptr ? "" : parent).value_or(inferon::MakeTrace()));
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   return inferon::cli::RunCommandLine(arguments, environment, std::cout, std::cerr);
 }

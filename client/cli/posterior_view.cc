@@ -9,8 +9,8 @@
 #include "client/cli/format.h"
 #include "client/library/npy.h"
 #include "client/report/format.h"
-#include "client/report/statistics.h"
 #include "common/base/files.h"
+#include "common/figures/statistics.h"
 
 namespace inferon::cli {
 namespace {

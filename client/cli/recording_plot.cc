@@ -6,9 +6,9 @@
 #include <cmath>
 
 #include "client/cli/recording_view.h"
-#include "client/report/convert_png.h"
-#include "client/report/plot.h"
 #include "common/base/files.h"
+#include "common/figures/convert_png.h"
+#include "common/figures/plot.h"
 
 namespace inferon::cli {
 namespace {

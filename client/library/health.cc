@@ -16,11 +16,11 @@ namespace {
 // that service are so small that they are written here by hand; the request is empty.
 constexpr char kServing[] = {0x08, 0x01};
 
-grpc::Status CallCheck(const std::string& address, grpc::ClientContext& context,
-                       std::string& answer) {
+grpc::Status CallCheck(const std::string& address, const rpc::ClientSecurity& security,
+                       grpc::ClientContext& context, std::string& answer) {
   const grpc::Slice nothing("");
   const grpc::ByteBuffer request(&nothing, 1);
-  grpc::GenericStub stub(rpc::OpenChannel(address));
+  grpc::GenericStub stub(rpc::OpenChannel(address, security));
   grpc::CompletionQueue queue;
   const auto call =
       stub.PrepareUnaryCall(&context, "/grpc.health.v1.Health/Check", request, &queue);
@@ -44,12 +44,13 @@ grpc::Status CallCheck(const std::string& address, grpc::ClientContext& context,
 }  // namespace
 
 Status CheckHealth(const std::string& server, const std::string& address,
-                   std::chrono::milliseconds timeout, std::stop_token stop) {
+                   std::chrono::milliseconds timeout, std::stop_token stop,
+                   const rpc::ClientSecurity& security) {
   std::string answer;
   const rpc::CallSettings settings{.server = fmt::format("{} at {}", server, address),
                                    .timeout = timeout};
   const Status called = rpc::CallOnce(settings, stop, [&](grpc::ClientContext& context) {
-    return CallCheck(address, context, answer);
+    return CallCheck(address, security, context, answer);
   });
   if (!called) return called;
   if (answer == std::string(kServing, sizeof(kServing))) return {};

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "common/base/result.h"
+#include "common/rpc/client_security.h"
 
 namespace inferon::client {
 
@@ -13,6 +14,7 @@ namespace inferon::client {
 // nobody answers, kFailedPrecondition where the server says that it does not serve. `server` names
 // it in messages ("scheduler").
 Status CheckHealth(const std::string& server, const std::string& address,
-                   std::chrono::milliseconds timeout, std::stop_token stop = {});
+                   std::chrono::milliseconds timeout, std::stop_token stop = {},
+                   const rpc::ClientSecurity& security = {});
 
 }  // namespace inferon::client

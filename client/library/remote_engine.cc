@@ -47,7 +47,7 @@ void Fill(const PosteriorQuery& query, Request& request) {
 class RemoteEngine : public InferenceEngine {
  public:
   explicit RemoteEngine(const TrainerClientOptions& options)
-      : channel_(rpc::OpenChannel(options.address)),
+      : channel_(rpc::OpenChannel(options.address, options.security)),
         stub_(v1::SimulatorService::NewStub(channel_)),
         unary_{fmt::format("trainer at {}", options.address), options.retry, options.timeout,
                options.clock},
@@ -113,6 +113,27 @@ class RemoteEngine : public InferenceEngine {
     return *info;
   }
 
+  Result<StudyRoundInfo> ExportStudyRound(const std::string& study, const std::string& round,
+                                          const TakeStudyRows& take,
+                                          std::stop_token stop) override {
+    v1::ExportStudyRoundRequest request;
+    request.set_study(NameOf("studies", study));
+    request.set_round(round);
+    std::optional<StudyRoundInfo> info;
+    const Status done = ReadOnce<v1::ExportStudyRoundResponse>(
+        stop,
+        [&](grpc::ClientContext& context) { return stub_->ExportStudyRound(&context, request); },
+        [&](const v1::ExportStudyRoundResponse& response) -> Status {
+          if (!info) info = rpc::StudyRoundFromProto(response, study, round);
+          const auto rows = rpc::StudyRowsFromProto(response, *info);
+          if (!rows) return Malformed(rows.error().message);
+          return take(*info, *rows);
+        });
+    if (!done) return tl::unexpected(done.error());
+    if (!info) return Malformed("the export is empty");
+    return *info;
+  }
+
   Result<ModelInfo> TrainModel(const TrainSpec& spec, const OnEpoch& progress,
                                std::stop_token stop) override {
     v1::TrainModelRequest request;
@@ -121,6 +142,7 @@ class RemoteEngine : public InferenceEngine {
     request.set_estimator(spec.estimator);
     request.set_config_json(spec.config);
     request.set_seed(spec.seed);
+    request.set_base_model(NameOf("models", spec.base));
     v1::SimulatorModel model;
     const Status done = rpc::ReadStream<v1::TrainModelResponse>(
         stream_, stop,
@@ -216,6 +238,35 @@ class RemoteEngine : public InferenceEngine {
                         TextsOf(response->warnings())};
   }
 
+  Result<ProposalReport> Propose(const ProposalSpec& spec, const TakeTheta& take,
+                                 std::stop_token stop) override {
+    v1::ProposeThetaRequest request;
+    Fill({spec.model, spec.x}, request);
+    request.set_draws(spec.count);
+    request.set_mass(spec.mass);
+    request.set_seed(spec.seed);
+    request.set_most_tries(spec.most_tries);
+    ProposalReport report;
+    const Status done = ReadOnce<v1::ProposeThetaResponse>(
+        stop, [&](grpc::ClientContext& context) { return stub_->ProposeTheta(&context, request); },
+        [&](const v1::ProposeThetaResponse& response) -> Status {
+          if (!response.has_theta()) {
+            report.tries = response.tries();
+            report.prior_share = response.prior_share();
+            report.from_prior = response.from_prior();
+            report.warnings = TextsOf(response.warnings());
+            return {};
+          }
+          const auto theta = Read<double>(response.theta(), 2);
+          if (!theta) return tl::unexpected(theta.error());
+          report.draws += response.theta().shape(0);
+          return take(*theta);
+        });
+    if (!done) return tl::unexpected(done.error());
+    if (report.draws != spec.count) return Malformed("draws are missing");
+    return report;
+  }
+
   Result<CalibrationReport> Check(const CalibrationSpec& spec, std::stop_token stop) override {
     v1::CheckCalibrationRequest request;
     request.set_model(NameOf("models", spec.model));
@@ -223,6 +274,7 @@ class RemoteEngine : public InferenceEngine {
     request.set_pairs(spec.pairs);
     request.set_draws(spec.draws);
     request.set_seed(spec.seed);
+    if (!spec.x.empty()) *request.mutable_x() = rpc::ToArray<float>("x", spec.x, {spec.x.size()});
     const auto response =
         Call<v1::CheckCalibrationResponse>(&Stub::CheckCalibration, request, stop);
     if (!response) return tl::unexpected(response.error());

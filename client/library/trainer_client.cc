@@ -99,7 +99,7 @@ std::string RandomId() {
 class GrpcTrainerClient : public TrainerClient {
  public:
   explicit GrpcTrainerClient(const TrainerClientOptions& options)
-      : channel_(rpc::OpenChannel(options.address)),
+      : channel_(rpc::OpenChannel(options.address, options.security)),
         studies_(v1::StudyService::NewStub(channel_)),
         models_(v1::ModelService::NewStub(channel_)),
         posteriors_(v1::PosteriorService::NewStub(channel_)),

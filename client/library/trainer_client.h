@@ -17,6 +17,7 @@
 #include "common/base/clock.h"
 #include "common/base/result.h"
 #include "common/neuron/parameters.h"
+#include "common/rpc/client_security.h"
 #include "common/rpc/retry_policy.h"
 #include "inferon/v1/inference.pb.h"
 
@@ -109,6 +110,7 @@ struct TrainerClientOptions {
   // Of one attempt of a unary call; a posterior query may wait behind others.
   std::chrono::milliseconds timeout{300'000};
   Clock* clock = &SystemClock();  // Not owned.
+  rpc::ClientSecurity security = {};
 };
 
 // Connects lazily: a trainer that is down shows in the first call.

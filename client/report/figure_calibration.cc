@@ -6,6 +6,7 @@
 
 #include "client/report/figures.h"
 #include "client/report/format.h"
+#include "common/figures/calibration_figures.h"
 
 namespace inferon::report {
 namespace {
@@ -35,6 +36,7 @@ double HighestRank(const FigureData& data, std::size_t k) {
   if (const ReportNumber* draws = FindNumber(data.report->numbers, "sbc_draws")) {
     if (std::isfinite(draws->value)) return draws->value;
   }
+  if (!data.sbc_ranks[k]) return 1;
   const std::vector<double>& ranks = data.sbc_ranks[k]->values;
   return std::max(1.0, *std::max_element(ranks.begin(), ranks.end()));
 }
@@ -84,6 +86,42 @@ double HighestBin(const FigureData& data) {
   return highest * 1.05;
 }
 
+bool HasOtherRun(const FigureData& data) {
+  return !data.other_levels[0].empty() || !data.other_levels[1].empty();
+}
+
+void AddSeries(const FigureData& data, std::size_t k, const std::optional<Matrix>& ranks,
+               const std::vector<double>& levels, const std::vector<double>& tarp, bool other,
+               std::vector<CalibrationSeries>& series) {
+  if (!ranks || levels.empty() || tarp.empty()) return;
+  const std::string title = kInputTitles[k] + std::string(other ? ", another run" : "");
+  const Stroke stroke{kInputInk[k], other ? 1.5 : 2, 1, other ? "5 3" : ""};
+  series.push_back(
+      {title, stroke, data.dimension(), ranks->values, HighestRank(data, k), levels, tarp});
+}
+
+std::vector<CalibrationSeries> AllSeries(const FigureData& data) {
+  std::vector<CalibrationSeries> series;
+  for (std::size_t k = 0; k < kInputs; ++k) {
+    AddSeries(data, k, data.sbc_ranks[k], data.levels[k], data.tarp[k], false, series);
+    AddSeries(data, k, data.other_ranks[k], data.other_levels[k], data.other_tarp[k], true, series);
+  }
+  return series;
+}
+
+// Both models are tested on nearly the same number of rows: one band serves both.
+std::vector<BandPoint> BandOf(const FigureData& data) {
+  std::vector<BandPoint> band;
+  for (const std::optional<Matrix>& points : data.band) {
+    if (!points || !band.empty()) continue;
+    for (std::size_t i = 0; i < points->rows; ++i) {
+      const auto row = points->Row(i);
+      band.push_back({row[0], row[1], row[2]});
+    }
+  }
+  return band;
+}
+
 }  // namespace
 
 std::optional<Figure> DrawRanks(const FigureData& data) {
@@ -114,30 +152,49 @@ std::optional<Figure> DrawRanks(const FigureData& data) {
                             FormatCount(static_cast<double>(n)))};
 }
 
-std::optional<Figure> DrawCoverage(const FigureData& data) {
-  if (!data.coverage[0] && !data.coverage[1]) return std::nullopt;
-  Svg svg("figure-coverage", 470, 450, "Coverage of credible regions");
-  const Panel panel{{70, 40, 360, 350}, {0, 1}, {0, 1}};
-  FrameStyle style;
-  style.x_ticks = style.y_ticks = RoundTicks(0, 1, 5);
-  style.x_label = {"nominal mass of the region"};
-  style.y_label = {"share of true parameters inside"};
-  DrawFrame(svg, panel, style);
-  svg.Line(panel.At(0, 0), panel.At(1, 1), {Ink::kText, 1, 1, "4 3"});
-  std::vector<LegendEntry> legend;
-  std::string here = "On the dashed line is calibrated; below it the posterior is too narrow.";
+std::optional<Figure> DrawRankBand(const FigureData& data) {
+  const std::vector<CalibrationSeries> series = AllSeries(data);
+  if (series.empty()) return std::nullopt;
+  std::string here =
+      "Share of ranks below each place, minus the place. Calibrated curves stay in the grey band, "
+      "which holds the whole of a curve with 95 % probability.";
   for (std::size_t k = 0; k < kInputs; ++k) {
-    if (!data.coverage[k]) continue;
-    DrawLine(svg, panel, data.coverage[k]->Column(0), data.coverage[k]->Column(1),
-             {kInputInk[k], 2});
-    legend.push_back({kInputTitles[k], {kInputInk[k], 2}});
+    std::size_t outside = 0, all = 0;
+    for (const std::string& parameter : data.report->parameters) {
+      const ReportNumber* p = FindNumber(data.report->numbers,
+                                         std::string("band_p_") + kInputNames[k] + "_" + parameter);
+      if (!p) continue;
+      ++all;
+      outside += p->value <= 0.05;
+    }
+    if (all > 0) here += fmt::format(" {}: {} of {} leave it.", kInputTitles[k], outside, all);
+  }
+  if (HasOtherRun(data)) {
+    here += " Dashed: the same models on the same parameter sets in another hardware run.";
+  }
+  return Figure{DrawRankCurves("figure-ranks", series, BandOf(data), data.report->parameter_labels),
+                "Ranks and their joint band",
+                "The paper reports that its posteriors are biased and miscalibrated.", here};
+}
+
+std::optional<Figure> DrawCoverage(const FigureData& data) {
+  const std::vector<CalibrationSeries> series = AllSeries(data);
+  if (series.empty()) return std::nullopt;
+  std::string here =
+      "On the dashed diagonal is calibrated; below it the posterior is too narrow. Left: "
+      "highest-density regions. Right: balls around random references that depend on the "
+      "observation (TARP), which also see bias and a posterior that ignores it.";
+  for (std::size_t k = 0; k < kInputs; ++k) {
     const ReportNumber* at90 =
         FindNumber(data.report->numbers, std::string("coverage_90_") + kInputNames[k]);
-    if (!at90) continue;
-    here += fmt::format(" 90 % regions hold {} ({}).", FormatNumber(*at90), kInputTitles[k]);
+    const ReportNumber* atc =
+        FindNumber(data.report->numbers, std::string("atc_") + kInputNames[k]);
+    if (!at90 || !atc) continue;
+    here += fmt::format(" {}: 90 % regions hold {}, area to TARP's curve {:+.3f}.", kInputTitles[k],
+                        FormatNumber(*at90), atc->value);
   }
-  DrawLegend(svg, {70, 22}, legend);
-  return Figure{std::move(svg), "Coverage of credible regions",
+  return Figure{DrawCoverageCurves("figure-coverage", series, BandOf(data)),
+                "Coverage of credible regions",
                 "The paper reports that its posteriors are miscalibrated.", here};
 }
 

@@ -76,6 +76,10 @@ class Reader {
             std::size_t extent = kAny) {
     if (const ReportArray* array = Find(name, dtype, {extent})) values = Decode(*array);
   }
+  void ReadOptional(const std::string& name, const std::string& dtype,
+                    std::vector<double>& values) {
+    if (Lookup(name)) Read(name, dtype, values);
+  }
   void Read(const std::string& name, const std::string& dtype, Matrix& matrix, std::size_t rows,
             std::size_t columns) {
     const ReportArray* array = Find(name, dtype, {rows, columns});
@@ -176,7 +180,12 @@ Result<FigureData> ReadFigureData(const ReportData& data) {
                 out.validation_traces.rows, points);
     reader.Read("training." + input + ".loss", "f8", out.losses[i], kAny, 2);
     reader.Read("sbc." + input + ".ranks", "u4", out.sbc_ranks[i], kAny, d);
-    reader.Read("coverage." + input, "f8", out.coverage[i], kAny, 2);
+    reader.Read("sbc." + input + ".other_run.ranks", "u4", out.other_ranks[i], kAny, d);
+    reader.ReadOptional("levels." + input, "f8", out.levels[i]);
+    reader.ReadOptional("tarp." + input, "f8", out.tarp[i]);
+    reader.ReadOptional("levels." + input + ".other_run", "f8", out.other_levels[i]);
+    reader.ReadOptional("tarp." + input + ".other_run", "f8", out.other_tarp[i]);
+    reader.Read("band." + input, "f8", out.band[i], kAny, 3);
   }
   if (Status ok = reader.status(); !ok) return tl::unexpected(ok.error());
   return out;

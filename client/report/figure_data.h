@@ -49,8 +49,11 @@ struct FigureData {
   Matrix validation_codes;                                         // [8, d]
   std::array<Matrix, kInputs> validation_map_traces;               // [8, T]
   std::array<std::optional<Matrix>, kInputs> losses;               // [epochs, 2]
-  std::array<std::optional<Matrix>, kInputs> sbc_ranks;            // [n, d]
-  std::array<std::optional<Matrix>, kInputs> coverage;             // [levels, 2]
+  // Of the validation round, and of its parameter sets in another hardware run.
+  std::array<std::optional<Matrix>, kInputs> sbc_ranks, other_ranks;  // [n, d]
+  std::array<std::vector<double>, kInputs> levels, other_levels;      // [n] or empty
+  std::array<std::vector<double>, kInputs> tarp, other_tarp;          // [n] or empty
+  std::array<std::optional<Matrix>, kInputs> band;                    // [places, 3]
 
   std::size_t dimension() const { return report->parameters.size(); }
   // Time of each point of a trace, us.

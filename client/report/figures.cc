@@ -31,7 +31,7 @@ std::vector<Figure> DrawFigures(const FigureData& data) {
   figures.push_back(DrawFigure2b(data));
   figures.push_back(DrawFigure3(data));
   figures.push_back(DrawFigure4(data));
-  for (auto draw : {DrawTraining, DrawRanks, DrawCoverage}) {
+  for (auto draw : {DrawTraining, DrawRanks, DrawRankBand, DrawCoverage}) {
     if (std::optional<Figure> figure = draw(data)) figures.push_back(std::move(*figure));
   }
   return figures;

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "client/report/figure_data.h"
-#include "client/report/plot.h"
-#include "client/report/svg.h"
+#include "common/figures/plot.h"
+#include "common/figures/svg.h"
 
 namespace inferon::report {
 
@@ -27,6 +27,7 @@ Figure DrawFigure4(const FigureData& data);
 // Without their arrays there is no figure.
 std::optional<Figure> DrawTraining(const FigureData& data);
 std::optional<Figure> DrawRanks(const FigureData& data);
+std::optional<Figure> DrawRankBand(const FigureData& data);
 std::optional<Figure> DrawCoverage(const FigureData& data);
 
 // All that the data allows, in the order of the page.

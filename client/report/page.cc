@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "client/report/calibration_table.h"
 #include "client/report/format.h"
 
 namespace inferon::report {
@@ -232,11 +233,15 @@ std::string RenderPage(const FigureData& data, const std::vector<Figure>& figure
   html += "<p class=\"lead\">" + Sentence(data) + "</p>\n";
   html +=
       "<nav><a href=\"#numbers\">Paper and here</a><a href=\"#figures\">Figures</a>"
-      "<a href=\"#widths\">Posterior widths</a><a href=\"#predictive\">Predicted features</a>"
+      "<a href=\"#calibration\">Calibration</a><a href=\"#widths\">Posterior widths</a><a "
+      "href=\"#predictive\">Predicted features</a>"
       "<a href=\"#settings\">Settings</a><a href=\"#provenance\">Provenance</a></nav>\n";
   html += "<h2 id=\"numbers\">Paper and here</h2>\n" + PaperTable(data);
   html += "<h2 id=\"figures\">Figures</h2>\n";
   for (const Figure& figure : figures) html += FigureHtml(figure);
+  html += "<h2 id=\"calibration\">Calibration</h2>\n";
+  const std::string calibration = CalibrationTable(data);
+  html += calibration.empty() ? "<p>The study has no tests of calibration.</p>\n" : calibration;
   html +=
       "<h2 id=\"widths\">Posteriors of the target, DAC codes</h2>\n"
       "<p>The paper gives no widths in numbers; its figure 2a shows the summary network's "

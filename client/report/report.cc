@@ -1,10 +1,10 @@
 #include "client/report/report.h"
 
-#include "client/report/convert_png.h"
 #include "client/report/figure_data.h"
 #include "client/report/figures.h"
 #include "client/report/page.h"
 #include "common/base/files.h"
+#include "common/figures/convert_png.h"
 
 namespace inferon::report {
 namespace {

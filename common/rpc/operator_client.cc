@@ -28,7 +28,7 @@ std::vector<Out> All(const Messages& messages) {
 class GrpcOperatorClient : public OperatorClient {
  public:
   explicit GrpcOperatorClient(const SchedulerClientOptions& options)
-      : channel_(OpenChannel(options.address)),
+      : channel_(OpenChannel(options.address, options.security)),
         experiments_(v1::ExperimentService::NewStub(channel_)),
         workers_(v1::WorkerService::NewStub(channel_)),
         projects_(v1::ProjectService::NewStub(channel_)),

@@ -18,7 +18,7 @@ namespace {
 class GrpcSchedulerClient : public SchedulerClient {
  public:
   explicit GrpcSchedulerClient(const SchedulerClientOptions& options)
-      : channel_(OpenChannel(options.address)),
+      : channel_(OpenChannel(options.address, options.security)),
         experiments_(v1::ExperimentService::NewStub(channel_)),
         workers_(v1::WorkerService::NewStub(channel_)),
         user_(options.user),

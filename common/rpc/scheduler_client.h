@@ -18,6 +18,7 @@
 #include "common/neuron/observation.h"
 #include "common/neuron/parameters.h"
 #include "common/neuron/protocol.h"
+#include "common/rpc/client_security.h"
 #include "common/rpc/retry_policy.h"
 
 namespace inferon::rpc {
@@ -164,6 +165,7 @@ struct SchedulerClientOptions {
   std::chrono::milliseconds timeout{30'000};  // Of one attempt of a unary call.
   Clock* clock = &SystemClock();              // Not owned.
   std::string user = {};                      // For the scheduler's record; printable ASCII.
+  ClientSecurity security = {};
 };
 
 // Connects lazily: a scheduler that is down shows in the first call.

@@ -1,24 +1,30 @@
 #include "common/rpc/server.h"
 
 #include <fmt/format.h>
+#include <grpc/support/log.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/server_builder.h>
 #include <signal.h>
+#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include "common/base/check.h"
+#include "common/base/clock.h"
+#include "common/rpc/call_metadata.h"
 
 namespace inferon::rpc {
 namespace {
 
-bool StartsWith(const std::string& text, const char* prefix) { return text.rfind(prefix, 0) == 0; }
+// A connection is closed after this time (and its calls after as much again), so that a stream of a
+// token that was revoked ends.
+constexpr int kMaxConnectionAgeMs = 3'600'000;
 
-Status CheckAddress(const std::string& address) {
-  if (StartsWith(address, "unix:")) return {};
+Status CheckAddress(const ServerOptions& options) {
+  const std::string& address = options.address;
+  if (address.starts_with("unix:")) return {};
   const auto colon = address.rfind(':');
-  const std::string host = colon == std::string::npos ? address : address.substr(0, colon);
   const std::string port = colon == std::string::npos ? "" : address.substr(colon + 1);
   const bool number = !port.empty() && port.size() <= 5 &&
                       port.find_first_not_of("0123456789") == std::string::npos;
@@ -26,37 +32,60 @@ Status CheckAddress(const std::string& address) {
     return InvalidArgument(fmt::format("'{}' is not an address", address),
                            "Give HOST:PORT with a port of 0..65535, for example 127.0.0.1:7001");
   }
-  if (host != "127.0.0.1" && host != "localhost" && host != "[::1]") {
-    return InvalidArgument(
-        fmt::format("'{}' is not a loopback address; other addresses need TLS, which this server "
-                    "does not offer",
-                    address),
-        "Listen on 127.0.0.1 and reach it through an SSH tunnel");
-  }
-  return {};
+  if (IsLoopback(address) || (options.tls.used() && options.tokens)) return {};
+  return InvalidArgument(
+      fmt::format("'{}' is not a loopback address; other addresses need TLS and tokens, and {}",
+                  address, options.tls.used() ? "there is no file of tokens" : "there is no TLS"),
+      "Give --tls-cert, --tls-key and --tokens (docs/operations.md), or listen on 127.0.0.1");
+}
+
+// gRPC's own lines go where ours go, in the form that was chosen. What it calls an error is mostly
+// somebody else's: a handshake that failed.
+void TakeGrpcLog() {
+  static const bool taken = [] {
+    gpr_set_log_function([](gpr_log_func_args* line) {
+      const bool error = line->severity == GPR_LOG_SEVERITY_ERROR;
+      spdlog::log(error ? spdlog::level::warn : spdlog::level::debug, "gRPC: {}", line->message);
+    });
+    return true;
+  }();
+  INFERON_CHECK(taken);
+}
+
+// Of all servers of the process that start after it.
+void AddReflection() {
+  static const bool added = [] {
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+    return true;
+  }();
+  INFERON_CHECK(added);
 }
 
 }  // namespace
 
 Result<Server> StartServer(const ServerOptions& options,
                            const std::vector<grpc::Service*>& services) {
-  if (Status ok = CheckAddress(options.address); !ok) return tl::unexpected(ok.error());
+  if (Status ok = CheckAddress(options); !ok) return tl::unexpected(ok.error());
+  if (Status ok = CheckServerTls(options.tls, SystemClock().WallNow()); !ok) {
+    return tl::unexpected(ok.error());
+  }
+  TakeGrpcLog();
   grpc::EnableDefaultHealthCheckService(true);
-  static const bool reflection = [] {
-    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
-    return true;
-  }();
-  INFERON_CHECK(reflection);
+  if (!options.tokens) AddReflection();
   grpc::ServerBuilder builder;
   int port = 0;
-  builder.AddListeningPort(options.address, grpc::InsecureServerCredentials(), &port);
+  builder.AddListeningPort(options.address, MakeServerCredentials(options.tls), &port);
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.SetMaxReceiveMessageSize(options.max_message_bytes);
   builder.SetMaxSendMessageSize(options.max_message_bytes);
+  if (options.tokens) {
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, kMaxConnectionAgeMs);
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, kMaxConnectionAgeMs);
+  }
   for (grpc::Service* service : services) builder.RegisterService(service);
   Server result;
   result.server = builder.BuildAndStart();
-  const bool unix_socket = StartsWith(options.address, "unix:");
+  const bool unix_socket = options.address.starts_with("unix:");
   if (!result.server || (port == 0 && !unix_socket)) {
     return Fail(
         ErrorCode::kFailedPrecondition,
@@ -69,7 +98,9 @@ Result<Server> StartServer(const ServerOptions& options,
   return result;
 }
 
-std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address) {
+std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address,
+                                           const ClientSecurity& security) {
+  TakeGrpcLog();
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
   arguments.SetMaxSendMessageSize(kMaxMessageBytes);
@@ -79,7 +110,10 @@ std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address) {
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   // A channel of its own for each client: no sharing of connections behind our back.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+  std::vector<std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>> metadata;
+  metadata.push_back(MakeCallMetadata(security, !security.ca.empty() || IsLoopback(address)));
+  return grpc::experimental::CreateCustomChannelWithInterceptors(
+      address, MakeChannelCredentials(security), arguments, std::move(metadata));
 }
 
 namespace {

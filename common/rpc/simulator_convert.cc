@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <type_traits>
 
 #include "common/rpc/convert.h"
 
@@ -43,6 +44,7 @@ v1::Dataset ToProto(const DataSetSpec& spec) {
   for (const std::string& name : spec.x_names) message.add_x_names(name);
   message.set_traces(spec.traces);
   message.set_invalid_rows(ToProto(spec.invalid));
+  message.set_project("projects/" + spec.project);
   return message;
 }
 
@@ -68,6 +70,11 @@ Result<DataSetInfo> FromProto(const v1::Dataset& message) {
   info.spec.x_names.assign(message.x_names().begin(), message.x_names().end());
   info.spec.traces = message.traces();
   info.spec.invalid = FromProto(message.invalid_rows());
+  if (!message.project().empty()) {
+    auto project = ParseName(message.project(), "projects");
+    if (!project) return tl::unexpected(project.error());
+    info.spec.project = std::move(*project);
+  }
   info.rows = message.rows();
   info.dropped = message.dropped();
   info.sha256 = message.sha256();
@@ -91,6 +98,7 @@ v1::SimulatorModel ToProto(const ModelInfo& info) {
   message.set_seed(info.seed);
   message.set_weight_count(info.weight_count);
   *message.mutable_create_time() = ToProto(info.create_time);
+  if (!info.base.empty()) message.set_base_model("models/" + info.base);
   return message;
 }
 
@@ -115,8 +123,52 @@ Result<ModelInfo> FromProto(const v1::SimulatorModel& message) {
   info.seed = message.seed();
   info.weight_count = message.weight_count();
   info.create_time = FromProto(message.create_time());
+  if (!message.base_model().empty()) {
+    auto base = ParseName(message.base_model(), "models");
+    if (!base) return tl::unexpected(base.error());
+    info.base = std::move(*base);
+  }
   return info;
 }
+
+namespace {
+
+// What the figures are drawn from.
+void SetCurves(const CalibrationReport& report, v1::CheckCalibrationResponse& message) {
+  const std::uint64_t d = report.parameters.size();
+  *message.mutable_ranks() =
+      ToArray<std::uint32_t>("ranks", report.ranks, {d == 0 ? 0 : report.ranks.size() / d, d});
+  *message.mutable_density_levels() =
+      ToArray<double>("density_levels", report.density_levels, {report.density_levels.size()});
+  *message.mutable_tarp_levels() =
+      ToArray<double>("tarp_levels", report.tarp_levels, {report.tarp_levels.size()});
+  std::vector<double> band;
+  for (const CalibrationBandPoint& p : report.band) {
+    band.insert(band.end(), {p.place, p.low, p.high});
+  }
+  *message.mutable_band() = ToArray<double>("band", band, {report.band.size(), 3});
+}
+
+Status ReadCurves(const v1::CheckCalibrationResponse& message, CalibrationReport& report) {
+  if (!message.has_ranks()) return {};  // A trainer of an earlier version.
+  auto ranks = FromArray<std::uint32_t>(message.ranks(), 2);
+  if (!ranks) return tl::unexpected(ranks.error());
+  auto density_levels = FromArray<double>(message.density_levels(), 1);
+  if (!density_levels) return tl::unexpected(density_levels.error());
+  auto tarp_levels = FromArray<double>(message.tarp_levels(), 1);
+  if (!tarp_levels) return tl::unexpected(tarp_levels.error());
+  const auto band = FromArray<double>(message.band(), 2);
+  if (!band) return tl::unexpected(band.error());
+  report.ranks = std::move(*ranks);
+  report.density_levels = std::move(*density_levels);
+  report.tarp_levels = std::move(*tarp_levels);
+  for (std::size_t i = 0; i + 2 < band->size(); i += 3) {
+    report.band.push_back({(*band)[i], (*band)[i + 1], (*band)[i + 2]});
+  }
+  return {};
+}
+
+}  // namespace
 
 v1::CheckCalibrationResponse ToProto(const CalibrationReport& report) {
   v1::CheckCalibrationResponse message;
@@ -130,6 +182,9 @@ v1::CheckCalibrationResponse ToProto(const CalibrationReport& report) {
     out.set_adjusted_p_value(p.adjusted_p_value);
     out.set_contraction(p.contraction);
     out.set_mean_z(p.mean_z);
+    out.set_band_p_value(p.band_p_value);
+    out.set_log_gamma(p.log_gamma);
+    out.set_recovery(p.recovery);
   }
   for (const CalibrationLevel& level : report.levels) {
     message.add_credibility(level.credibility);
@@ -139,17 +194,24 @@ v1::CheckCalibrationResponse ToProto(const CalibrationReport& report) {
   message.set_mean_log_density(report.mean_log_density);
   message.set_calibrated(report.calibrated);
   for (const std::string& warning : report.warnings) message.add_warnings(warning);
+  message.set_verdict(report.verdict);
+  message.set_smallest_p_value(report.smallest_p_value);
+  message.set_tarp_p_value(report.tarp_p_value);
+  message.set_area_to_curve(report.area_to_curve);
+  message.set_classifier_p_value(report.classifier_p_value);
+  if (report.local_p_value) message.set_local_p_value(*report.local_p_value);
+  SetCurves(report, message);
   return message;
 }
 
-CalibrationReport FromProto(const v1::CheckCalibrationResponse& message) {
+Result<CalibrationReport> FromProto(const v1::CheckCalibrationResponse& message) {
   CalibrationReport report;
   report.pairs = message.pairs();
   report.draws = message.draws();
   report.source = message.source();
   for (const v1::ParameterCalibration& p : message.parameters()) {
-    report.parameters.push_back(
-        {p.name(), p.ks_p_value(), p.adjusted_p_value(), p.contraction(), p.mean_z()});
+    report.parameters.push_back({p.name(), p.ks_p_value(), p.adjusted_p_value(), p.contraction(),
+                                 p.mean_z(), p.band_p_value(), p.log_gamma(), p.recovery()});
   }
   for (int i = 0; i < std::min(message.credibility_size(), message.coverage_size()); ++i) {
     report.levels.push_back({message.credibility(i), message.coverage(i)});
@@ -158,6 +220,13 @@ CalibrationReport FromProto(const v1::CheckCalibrationResponse& message) {
   report.mean_log_density = message.mean_log_density();
   report.calibrated = message.calibrated();
   report.warnings.assign(message.warnings().begin(), message.warnings().end());
+  report.verdict = message.verdict();
+  report.smallest_p_value = message.smallest_p_value();
+  report.tarp_p_value = message.tarp_p_value();
+  report.area_to_curve = message.area_to_curve();
+  report.classifier_p_value = message.classifier_p_value();
+  if (message.has_local_p_value()) report.local_p_value = message.local_p_value();
+  if (Status ok = ReadCurves(message, report); !ok) return tl::unexpected(ok.error());
   return report;
 }
 
@@ -181,6 +250,69 @@ Result<DataSetRows> RowsFromArrays(const v1::Array& theta, const v1::Array& x,
         "Send the same number of rows of both");
   }
   return DataSetRows{std::move(*theta_values), std::move(*x_values)};
+}
+
+v1::ExportStudyRoundResponse ToProto(const StudyRoundInfo& info, const StudyRows& rows,
+                                     bool first) {
+  v1::ExportStudyRoundResponse message;
+  if (first) {
+    message.set_rows(info.rows);
+    message.mutable_parameters()->Assign(info.parameters.begin(), info.parameters.end());
+    message.mutable_features()->Assign(info.features.begin(), info.features.end());
+    message.set_grid_step_us(info.grid_step_us);
+    message.set_sha256(info.sha256);
+  }
+  const std::uint64_t n = rows.spike_count.size();
+  *message.mutable_codes() =
+      ToArray<std::uint16_t>("codes", rows.codes, {n, info.parameters.size()});
+  *message.mutable_feature_values() =
+      ToArray<float>("features", rows.features, {n, info.features.size()});
+  *message.mutable_traces() = ToArray<std::uint16_t>("trace", rows.trace, {n, info.points});
+  *message.mutable_spike_count() = ToArray<std::uint32_t>("spike_count", rows.spike_count, {n});
+  *message.mutable_spike_times() =
+      ToArray<float>("spike_times", rows.spike_time_us, {rows.spike_time_us.size()});
+  return message;
+}
+
+StudyRoundInfo StudyRoundFromProto(const v1::ExportStudyRoundResponse& message,
+                                   const std::string& study, const std::string& round) {
+  StudyRoundInfo info;
+  info.study = study;
+  info.round = round;
+  info.rows = message.rows();
+  info.points = message.traces().shape_size() == 2 ? message.traces().shape(1) : 0;
+  info.grid_step_us = message.grid_step_us();
+  info.parameters.assign(message.parameters().begin(), message.parameters().end());
+  info.features.assign(message.features().begin(), message.features().end());
+  info.sha256 = message.sha256();
+  return info;
+}
+
+Result<StudyRows> StudyRowsFromProto(const v1::ExportStudyRoundResponse& message,
+                                     const StudyRoundInfo& info) {
+  StudyRows rows;
+  const auto take = [&](auto& to, const v1::Array& array, int axes) -> Status {
+    using Value = typename std::remove_reference_t<decltype(to)>::value_type;
+    auto values = FromArray<Value>(array, axes);
+    if (!values) return tl::unexpected(values.error());
+    to = std::move(*values);
+    return {};
+  };
+  Status ok = take(rows.codes, message.codes(), 2);
+  if (ok) ok = take(rows.features, message.feature_values(), 2);
+  if (ok) ok = take(rows.trace, message.traces(), 2);
+  if (ok) ok = take(rows.spike_count, message.spike_count(), 1);
+  if (ok) ok = take(rows.spike_time_us, message.spike_times(), 1);
+  if (!ok) return tl::unexpected(ok.error());
+  std::uint64_t spikes = 0;
+  for (const std::uint32_t count : rows.spike_count) spikes += count;
+  const std::uint64_t n = rows.spike_count.size();
+  if (rows.codes.size() == n * info.parameters.size() && spikes == rows.spike_time_us.size() &&
+      rows.features.size() == n * info.features.size() && rows.trace.size() == n * info.points) {
+    return rows;
+  }
+  return InvalidArgument("the arrays of a block do not fit together",
+                         "Send every array for the same experiments");
 }
 
 }  // namespace inferon::rpc

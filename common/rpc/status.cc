@@ -43,13 +43,15 @@ void AddDetail(const char* url, const google::protobuf::Message& detail, v1::Sta
   any->set_value(detail.SerializeAsString());
 }
 
-std::string Details(const Error& error, const CodeRow& row) {
+std::string Details(const Error& error, grpc::StatusCode code, const char* reason,
+                    const std::string& cause = {}) {
   v1::StatusDetails all;
-  all.set_code(row.theirs);
+  all.set_code(code);
   all.set_message(error.Text());
   v1::ErrorInfo info;
-  info.set_reason(row.reason);
+  info.set_reason(reason);
   info.set_domain("inferon");
+  if (!cause.empty()) (*info.mutable_metadata())["cause"] = cause;
   (*info.mutable_metadata())["problem"] = error.message;
   if (!error.advice.empty()) (*info.mutable_metadata())["advice"] = error.advice;
   AddDetail(kErrorInfoUrl, info, all);
@@ -81,13 +83,46 @@ void ReadDetails(const std::string& bytes, Error& error) {
   }
 }
 
+// What to do where the connection failed in the TLS handshake; nullptr where it did not get there.
+const char* TlsAdvice(const std::string& problem) {
+  const auto says = [&](const char* text) { return problem.find(text) != std::string::npos; };
+  if (says("CERTIFICATE_VERIFY_FAILED") || says("Hostname Verification")) {
+    return "Its certificate is not of your CA (--ca), has expired or does not name this host";
+  }
+  if (says("handshake") || says("SSL") || says("TLS") || says("Socket closed")) {
+    return "Check that both sides use TLS (--ca), and that --cert and --key are given where the "
+           "server asks for a client's certificate";
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 grpc::Status ToStatus(const Error& error) {
   for (const CodeRow& row : kCodes) {
-    if (row.ours == error.code) return {row.theirs, error.Text(), Details(error, row)};
+    if (row.ours != error.code) continue;
+    return {row.theirs, error.Text(), Details(error, row.theirs, row.reason)};
   }
   return {grpc::StatusCode::INTERNAL, error.Text()};
+}
+
+grpc::Status RefusalStatus(grpc::StatusCode code, const std::string& cause, std::string message,
+                           std::string advice) {
+  const bool who = code == grpc::StatusCode::UNAUTHENTICATED;
+  const Error error{ErrorCode::kFailedPrecondition, std::move(message), std::move(advice),
+                    std::nullopt};
+  return {code, error.Text(),
+          Details(error, code, who ? "UNAUTHENTICATED" : "PERMISSION_DENIED", cause)};
+}
+
+const char* CodeName(grpc::StatusCode code) {
+  if (code == grpc::StatusCode::OK) return "OK";
+  if (code == grpc::StatusCode::UNAUTHENTICATED) return "UNAUTHENTICATED";
+  if (code == grpc::StatusCode::PERMISSION_DENIED) return "PERMISSION_DENIED";
+  for (const CodeRow& row : kCodes) {
+    if (row.theirs == code) return row.reason;
+  }
+  return "UNKNOWN";
 }
 
 Error FromStatus(const grpc::Status& status, const std::string& server) {
@@ -95,11 +130,16 @@ Error FromStatus(const grpc::Status& status, const std::string& server) {
   for (const CodeRow& row : kCodes) {
     if (row.theirs == status.error_code()) error.code = row.ours;
   }
+  if (status.error_code() == grpc::StatusCode::UNAUTHENTICATED ||
+      status.error_code() == grpc::StatusCode::PERMISSION_DENIED) {
+    error.code = ErrorCode::kFailedPrecondition;
+  }
   if (!status.error_details().empty()) {
     ReadDetails(status.error_details(), error);
   } else if (error.code == ErrorCode::kUnavailable) {
     error.message = fmt::format("the {} cannot be reached", server);
     error.advice = "Start the servers with 'inferon up', or give the right address";
+    if (const char* tls = TlsAdvice(status.error_message())) error.advice = tls;
   } else if (error.code == ErrorCode::kDeadlineExceeded) {
     error.message = fmt::format("the {} did not answer in time", server);
     error.advice = "Look at 'inferon status' and try again";

@@ -109,7 +109,10 @@ void Database::Configure(Access access, int busy_timeout_ms) {
     sqlite3_wal_autocheckpoint(handle_, 0);
     return;
   }
-  Execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;");
+  Execute(
+      "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; "
+      // Savepoints write what they could undo to a temporary file otherwise, page by page.
+      "PRAGMA temp_store = MEMORY;");
 }
 
 Database::~Database() {

@@ -18,6 +18,7 @@ WorkerFacts Core::FactsOf(const WorkerSession& worker, const Job& job) const {
       .state = view.state,
       .drained = record.drained,
       .untrusted = CanaryOf(worker) != nullptr && !MayServe(record.health),
+      .refuses = worker.refuses,
       .health_message = record.health_message,
       .leases = view.leases};
   const double shard = ExpectedSeconds(job.substrate, job.shard_size);

@@ -93,6 +93,7 @@ Result<WorkerSession*> Core::Register(const SyncRequest& request) {
   }
   worker.last_seen = clock_.Now();
   worker.draining = request.draining;
+  worker.refuses = request.wanted == 0 && request.leases.empty() && !request.draining;
   worker.offline_told = false;
   if (back || record.capabilities.calibration_id != request.capabilities.calibration_id) {
     worker.checked.reset();
@@ -155,6 +156,11 @@ WorkerView Core::View(const WorkerSession& worker) const {
   view.state = drains            ? WorkerState::kDraining
                : view.leases > 0 ? WorkerState::kBusy
                                  : WorkerState::kIdle;
+  if (view.state == WorkerState::kIdle && worker.refuses &&
+      view.record.health == WorkerHealth::kUnknown) {
+    view.record.health = WorkerHealth::kBad;
+    view.record.health_message = kRefusesText;
+  }
   return view;
 }
 
@@ -215,6 +221,8 @@ Result<WorkerView> Core::ResumeWorker(const std::string& id, const Actor& actor)
     if (!record.drained) return View(**worker);
     record.drained = false;
     record.drain_reason.clear();
+    (*worker)->refuses =
+        false;  // Drained, it wanted nothing; its next call says what it wants now.
     store_->PutWorker(record);
     TellOf("worker.resumed", WorkerName(id), "", actor);
     return View(**worker);

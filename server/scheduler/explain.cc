@@ -39,6 +39,10 @@ std::optional<WaitReason> Obstacle(const WorkerFacts& worker) {
                                   by.reason.empty() ? "" : ": ", by.reason),
                       fmt::format("inferon worker release {}, or wait for its end", by.id)};
   }
+  if (worker.refuses) {
+    return WaitReason{"HEALTH", fmt::format("{} waits: {}", WorkerName(worker.id), kRefusesText),
+                      "Look at its log (a chip's: inferon worker doctor), then start it again"};
+  }
   return std::nullopt;
 }
 

@@ -12,6 +12,10 @@
 
 namespace inferon::scheduler {
 
+// Of a worker that has no lease and wants none though nobody drains it: a chip's worker whose
+// device is bad.
+inline constexpr char kRefusesText[] = "it asks for no work: its device is not ready";
+
 // A worker as the job sees it.
 struct WorkerFacts {
   std::string id;
@@ -19,6 +23,7 @@ struct WorkerFacts {
   WorkerState state = WorkerState::kIdle;
   bool drained = false;
   bool untrusted = false;  // It has a canary and is not good.
+  bool refuses = false;    // It wants no work.
   std::string health_message;
   std::optional<Reservation> reserved;  // Keeps it from the job now.
   std::uint32_t leases = 0;

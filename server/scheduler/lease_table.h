@@ -70,6 +70,7 @@ struct WorkerSession {
   std::deque<std::string> replaced;
   std::optional<SteadyTime> last_seen;  // None: not since this start.
   bool draining = false;                // It shuts down.
+  bool refuses = false;                 // It has no lease and wants none: it is not ready.
   bool offline_told = true;             // The event is written.
   std::string set_up;                   // What its last lease was for; a change costs a switch.
   JobId check = 0;                      // Health check under way; 0: none.

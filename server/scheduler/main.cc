@@ -7,6 +7,7 @@
 
 #include "common/base/files.h"
 #include "common/base/log.h"
+#include "common/rpc/security_options.h"
 #include "common/rpc/server.h"
 #include "server/scheduler/backup.h"
 #include "server/scheduler/scheduler_server.h"
@@ -23,6 +24,7 @@ struct Flags {
   SchedulerOptions options;
   std::string address_file;
   std::string log_level = "info";
+  LogFormat log_format = LogFormat::kText;
 };
 
 // An option in seconds for a limit in milliseconds.
@@ -148,6 +150,9 @@ int Serve(const Flags& flags) {
   }
   if (!flags.address_file.empty()) WriteFileAtomically(flags.address_file, (*server)->address());
   spdlog::info("listening on {}, data in {}", (*server)->address(), flags.options.folder.string());
+  if (!flags.options.metrics.empty()) {
+    spdlog::info("metrics at http://{}/metrics", (*server)->metrics_address());
+  }
   const int signal = rpc::WaitForStopSignal();
   spdlog::info("stopping after signal {}", signal);
   server->reset();
@@ -196,13 +201,16 @@ int Main(int argc, char** argv) {
   app.add_option("--data", flags.options.folder, "Data folder; made where it is missing")
       ->required();
   app.add_option("--listen", flags.options.address,
-                 "HOST:PORT on the loopback (port 0: any free one) or unix:/PATH")
+                 "HOST:PORT (port 0: any free one) or unix:/PATH; beyond the loopback with TLS and "
+                 "tokens only")
       ->required();
   app.add_option("--address-file", flags.address_file,
                  "File for the address, written once the server is ready");
   app.add_option("--log-level", flags.log_level, "debug, info, warn or error")
       ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
       ->capture_default_str();
+  rpc::AddServerSecurityOptions(app, flags.options.tls, flags.options.guard);
+  rpc::AddObservationOptions(app, flags.options.metrics, flags.log_format);
   AddQueueLimits(app, flags.options.limits);
   AddProjectLimits(app, flags.options.limits);
   AddLeaseLimits(app, flags.options.limits);
@@ -212,7 +220,7 @@ int Main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : kExitUsage;
   }
-  SetUpLogging("scheduler", flags.log_level);
+  SetUpLogging("scheduler", flags.log_level, flags.log_format);
   try {
     return Serve(flags);
   } catch (const std::exception& error) {

@@ -77,7 +77,7 @@ class SqliteStore : public Store {
               spec.max_run_seconds, spec.reuse ? 1 : 0)
         .Run();
     const auto id = static_cast<JobId>(database_.LastInsertId());
-    AddSpec(id, spec);
+    AddSpec(id, job.profile_sha256, spec);
     for (std::size_t i = 0; i < shards.size(); ++i) {
       AddShard(id, shards[i].first, shards[i].count, {}, keys.empty() ? "" : keys[i]);
     }
@@ -124,6 +124,12 @@ class SqliteStore : public Store {
       database_.Prepare(sql).Bind(job).Run();
     }
     Count("UPDATE job SET purge_time = ?2 WHERE id = ?1 AND state > 2", job, ToMicros(now));
+    database_
+        .Prepare(
+            "DELETE FROM profile WHERE sha256 = (SELECT profile_sha256 FROM job WHERE id = ?) AND "
+            "NOT EXISTS (SELECT 1 FROM job WHERE profile_sha256 = sha256 AND purge_time IS NULL)")
+        .Bind(job)
+        .Run();
   }
 
   void LeaseShard(ShardId shard, Fence fence, const std::string& worker) override {
@@ -312,10 +318,13 @@ class SqliteStore : public Store {
         .Run();
   }
 
-  void AddSpec(JobId job, const JobSpec& spec) {
+  void AddSpec(JobId job, const std::string& profile_sha256, const JobSpec& spec) {
+    database_.Prepare("INSERT OR IGNORE INTO profile VALUES(?, ?)")
+        .Bind(profile_sha256, spec.profile_toml)
+        .Run();
     const std::vector<double> steps = StepsToDoubles(spec.protocol);
-    database_.Prepare("INSERT INTO job_spec VALUES(?, ?, ?, ?, ?)")
-        .Bind(job, spec.profile_toml, AsBlob(steps.data(), steps.size()), spec.protocol.duration_us,
+    database_.Prepare("INSERT INTO job_spec VALUES(?, ?, ?, ?)")
+        .Bind(job, AsBlob(steps.data(), steps.size()), spec.protocol.duration_us,
               spec.protocol.grid_step_us)
         .Run();
     for (std::size_t first = 0; first < spec.sets.size(); first += kBlockSets) {

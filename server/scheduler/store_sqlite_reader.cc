@@ -233,8 +233,9 @@ class SqliteReader : public StoreReader {
     spec.max_run_seconds = head->max_run_seconds;
     spec.reuse = head->reuse;
     Statement row = database_.Prepare(
-        "SELECT profile_toml, steps, duration_us, grid_step_us FROM job_spec WHERE job = ?");
-    INFERON_CHECK(row.Bind(job).Step());
+        "SELECT toml, steps, duration_us, grid_step_us FROM job_spec, profile "
+        "WHERE job = ? AND sha256 = ?");
+    INFERON_CHECK(row.Bind(job, head->profile_sha256).Step());
     spec.profile_toml = row.Text(0);
     spec.protocol = {StepsFromBlob(row.Bytes(1)), row.Real(2), row.Real(3)};
     spec.sets = ReadSets(job, head->dimension, first_set, sets);

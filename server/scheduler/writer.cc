@@ -4,7 +4,15 @@
 
 #include <algorithm>
 
+#include "common/base/clock.h"
+#include "server/scheduler/writer_statistics.h"
+
 namespace inferon::scheduler {
+
+WriterStatistics& ProcessWriterStatistics() {
+  static WriterStatistics statistics;
+  return statistics;
+}
 
 Writer::Writer(Store& store, WriterHooks hooks, std::uint32_t max_waiting, std::uint32_t max_group)
     : store_(store),
@@ -63,8 +71,12 @@ void Writer::Step(const std::deque<Task*>& group) {
     store_.Begin();
     begun = true;
     RunParts(group);
+    const SteadyTime commit = SystemClock().Now();
     if (hooks_.before_commit) hooks_.before_commit();
     store_.Commit();
+    const std::chrono::duration<double> took = SystemClock().Now() - commit;
+    ProcessWriterStatistics().commit_seconds.Observe(took.count());
+    ProcessWriterStatistics().changes.Observe(static_cast<double>(group.size()));
   } catch (...) {
     for (Task* task : group) task->failure = std::current_exception();
     if (begun) store_.Rollback();

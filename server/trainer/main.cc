@@ -9,6 +9,7 @@
 #include "common/base/clock.h"
 #include "common/base/files.h"
 #include "common/base/log.h"
+#include "common/rpc/security_options.h"
 #include "common/rpc/server.h"
 #include "common/rpc/stop_signals.h"
 #include "server/trainer/estimators/estimators.h"
@@ -31,6 +32,7 @@ struct Flags {
   LocalFlags local;
   LocalRun command;  // Empty: serve.
   std::string log_level = "info";
+  LogFormat log_format = LogFormat::kText;
 };
 
 int Serve(const Flags& flags) {
@@ -51,6 +53,9 @@ int Serve(const Flags& flags) {
   if (!flags.address_file.empty()) WriteFileAtomically(flags.address_file, (*server)->address());
   spdlog::info("listening on {}, data in {}, scheduler at {}", (*server)->address(),
                flags.options.folder.string(), flags.options.scheduler);
+  if (!flags.options.metrics.empty()) {
+    spdlog::info("metrics at http://{}/metrics", (*server)->metrics_address());
+  }
   const int signal = rpc::WaitForStopSignal();
   spdlog::info("stopping after signal {}", signal);
   server->reset();
@@ -62,11 +67,16 @@ void AddOptions(CLI::App& app, Flags& flags) {
   TrainerOptions& options = flags.options;
   app.set_version_flag("--version", INFERON_VERSION);
   app.add_option("--data", options.folder, "Data folder; made where it is missing")->required();
-  app.add_option("--listen", options.address,
-                 "Server: HOST:PORT on the loopback (port 0: any free one) or unix:/PATH");
+  app.add_option(
+      "--listen", options.address,
+      "Server: HOST:PORT (port 0: any free one) or unix:/PATH; beyond the loopback with TLS "
+      "and tokens only");
   app.add_option("--scheduler", options.scheduler, "Server: address of the scheduler");
   app.add_option("--address-file", flags.address_file,
                  "File for the address, written once the server is ready");
+  rpc::AddServerSecurityOptions(app, options.tls, options.guard);
+  rpc::AddClientSecurityOptions(app, options.security);
+  rpc::AddObservationOptions(app, options.metrics, flags.log_format);
   app.add_option("--threads", flags.threads, "Threads of each training; part of its result")
       ->check(CLI::Range(1, 256))
       ->capture_default_str();
@@ -116,8 +126,14 @@ int Main(int argc, char** argv) {
     std::fprintf(stderr, "inferon-trainer: %s is missing. A server needs it; see --help.\n", name);
     return kExitUsage;
   }
+  if (Status ok = rpc::CheckClientSecurity(flags.options.security, flags.options.scheduler,
+                                           SystemClock().WallNow());
+      !ok) {
+    std::fprintf(stderr, "inferon-trainer: %s\n", ok.error().Text().c_str());
+    return kExitUsage;
+  }
   flags.options.manager.pipeline.training_threads = flags.threads;
-  SetUpLogging("trainer", flags.log_level);
+  SetUpLogging("trainer", flags.log_level, flags.log_format);
   try {
     return Serve(flags);
   } catch (const std::exception& error) {

@@ -83,12 +83,14 @@ TEST_F(OperatorCommandsTest, ExplainSaysWhyAJobWaits) {
   const std::string name = Submit().at("name");
   EXPECT_EQ(Ask({"job", "explain", name}).at("reasons")[0].at("code"), "NO_WORKER");
   Call("w1", 0);
-  const CommandResult shown = Run({"job", "explain", name});
-  EXPECT_THAT(shown.out, AllOf(HasSubstr("NEXT"), HasSubstr("Expected start")));
+  EXPECT_THAT(Run({"job", "explain", name}).out, HasSubstr("not ready"));
+  EXPECT_EQ(Ask({"worker", "list"}).at("workers")[0].at("health"), "bad");
   Ask({"job", "pause", name});
   EXPECT_EQ(Call("w1", 1), 0);
   EXPECT_THAT(Run({"job", "explain", name}).out, HasSubstr("inferon job resume"));
   EXPECT_FALSE(Ask({"job", "resume", name}).at("paused").get<bool>());
+  const CommandResult shown = Run({"job", "explain", name});
+  EXPECT_THAT(shown.out, AllOf(HasSubstr("NEXT"), HasSubstr("Expected start")));
   EXPECT_EQ(Call("w1", 1), 1);
   EXPECT_EQ(Ask({"job", "explain", name}).at("reasons")[0].at("code"), "RUNNING");
   EXPECT_EQ(Run({"job", "explain", "99"}).exit_code, kRefused);

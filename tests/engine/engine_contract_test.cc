@@ -2,16 +2,21 @@
 #include <gmock/gmock.h>
 #include <grpcpp/grpcpp.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <numbers>
+#include <numeric>
 
 #include "client/library/remote_engine.h"
 #include "common/base/files.h"
+#include "common/neuron/profile.h"
 #include "common/rpc/server.h"
 #include "common/rpc/simulator_convert.h"
 #include "server/trainer/engine/local_engine.h"
 #include "server/trainer/services/simulator_service.h"
+#include "server/trainer/studies/data_set.h"
+#include "server/trainer/studies/study_record.h"
 #include "server/trainer/torch_estimator_factory.h"
 
 namespace inferon::trainer {
@@ -77,7 +82,7 @@ class Engine {
         registry_(folder / "models", *factory_),
         local_(MakeLocalEngine({folder, 1, 4}, registry_, *factory_, SystemClock())) {
     if (!remote) return;
-    service_ = std::make_unique<SimulatorService>(*local_, stop_.get_token());
+    service_ = std::make_unique<SimulatorService>(*local_, guard_, stop_.get_token());
     server_ = *rpc::StartServer({}, {service_.get()});
     client::TrainerClientOptions options;
     options.address = server_.address;
@@ -96,6 +101,7 @@ class Engine {
   const std::unique_ptr<EstimatorFactory> factory_;
   Registry registry_;
   const std::unique_ptr<InferenceEngine> local_;
+  const rpc::CallGuard guard_;
   std::unique_ptr<SimulatorService> service_;
   rpc::Server server_;
   std::unique_ptr<InferenceEngine> remote_;
@@ -324,6 +330,178 @@ TEST_P(EngineContractTest, CheckUsesHeldOutOrOtherPairs) {
   EXPECT_EQ(other->levels.size(), 19u);
   EXPECT_NEAR(other->levels[9].coverage, 0.5, 0.12);
   EXPECT_EQ(engine->Check({"toy", "", 5, 200, 1}, {}).error().code, ErrorCode::kInvalidArgument);
+}
+
+TEST_P(EngineContractTest, CheckSaysInWordsAndHandsOverWhatFiguresNeed) {
+  Engine engine = Ask();
+  CalibrationSpec spec{"toy", "fresh", 300, 200, 1};
+  spec.x = {0.5f, 0.5f, NAN};
+  const auto report = engine->Check(spec, {});
+  ASSERT_TRUE(report) << report.error().Text();
+  EXPECT_THAT(report->verdict,
+              HasSubstr(report->calibrated ? "none of 9 tests" : "not calibrated"));
+  EXPECT_EQ(report->calibrated, report->smallest_p_value > 0.01);
+  ASSERT_TRUE(report->local_p_value);
+  EXPECT_GT(*report->local_p_value, 0);
+  EXPECT_EQ(report->ranks.size(), 900u);
+  EXPECT_LE(*std::max_element(report->ranks.begin(), report->ranks.end()), 200u);
+  EXPECT_EQ(report->density_levels.size(), 300u);
+  EXPECT_EQ(report->tarp_levels.size(), 300u);
+  EXPECT_LT(std::abs(report->area_to_curve), 0.1);
+  EXPECT_GT(report->parameters[1].recovery, 0.8);
+  ASSERT_EQ(report->band.size(), 99u);
+  EXPECT_LT(report->band[49].low, 0.5);
+  EXPECT_GT(report->band[49].high, 0.5);
+  const auto again = engine->Check(spec, {});
+  EXPECT_EQ(again->classifier_p_value, report->classifier_p_value);
+  EXPECT_EQ(again->tarp_levels, report->tarp_levels);
+  spec.x = {1};
+  EXPECT_EQ(engine->Check(spec, {}).error().code, ErrorCode::kInvalidArgument);
+}
+
+TEST_P(EngineContractTest, RepairIsOnRequestAndSaid) {
+  Engine engine = Ask();
+  const std::string config =
+      R"({"transforms": 4, "hidden": 24, "max_epochs": 4, "members": 1, "repair": true})";
+  const auto model = engine->TrainModel({"mended", "toy", "", config, 7}, {}, {});
+  ASSERT_TRUE(model) << model.error().Text();
+  EXPECT_THAT(model->settings, HasSubstr("\"repair\":true"));
+  const auto again = engine->TrainModel({"mended", "toy", "", config, 7}, {}, {});
+  EXPECT_TRUE(again) << again.error().Text();
+  const auto draws = Draws(*engine, {"mended", kQuery.x}, 200);
+  ASSERT_TRUE(draws) << draws.error().Text();
+  ASSERT_FALSE(draws->warnings.empty());
+  EXPECT_THAT(draws->warnings.back(), HasSubstr("are repaired"));
+  const auto density = engine->LogDensity({"mended", kQuery.x}, draws->theta, {});
+  for (std::size_t i = 0; i < 200; ++i) {
+    EXPECT_NEAR(density->log_density[i], draws->log_density[i], 1e-3);
+  }
+  const auto check = engine->Check({"mended", "", 300, 100, 1}, {});
+  ASSERT_TRUE(check) << check.error().Text();
+  EXPECT_EQ(check->pairs, 100u) << "the other held-out rows have seen the repair";
+  EXPECT_THAT(Draws(*engine, kQuery, 10)->warnings,
+              testing::Not(testing::Contains(HasSubstr("repaired"))));
+  EXPECT_EQ(engine->TrainModel({"m", "toy", "", R"({"repair": 3})", 7}, {}, {}).error().code,
+            ErrorCode::kInvalidArgument);
+}
+
+TEST_P(EngineContractTest, ProposalsLieInThePriorsSupportWhereThePosteriorIs) {
+  Engine engine = Ask();
+  ProposalSpec spec;
+  spec.model = "toy";
+  spec.x = kQuery.x;
+  spec.count = 500;
+  spec.seed = 4;
+  const auto propose = [&]() {
+    std::vector<double> all;
+    const auto report = engine->Propose(spec,
+                                        [&](std::span<const double> theta) -> Status {
+                                          all.insert(all.end(), theta.begin(), theta.end());
+                                          return {};
+                                        },
+                                        {});
+    EXPECT_TRUE(report) << report.error().Text();
+    if (report) {
+      EXPECT_EQ(report->draws, 500u);
+      EXPECT_GE(report->tries, 500u);
+      EXPECT_LT(report->prior_share, 0.5);
+    }
+    return all;
+  };
+  const std::vector<double> theta = propose();
+  ASSERT_EQ(theta.size(), 1500u);
+  double spread = 0;
+  for (std::size_t i = 0; i < 500; ++i) {
+    EXPECT_TRUE(theta[3 * i] >= 0 && theta[3 * i] <= 10);
+    EXPECT_TRUE(theta[3 * i + 2] == 0 || theta[3 * i + 2] == 1 || theta[3 * i + 2] == 2);
+    spread += std::abs(theta[3 * i + 1] - 102.9) / 500;
+  }
+  EXPECT_LT(spread, 3);  // The prior's own is 5.
+  EXPECT_EQ(propose(), theta);
+  spec.most_tries = 600;
+  const auto refused = engine->Propose(spec, [](std::span<const double>) { return Status(); }, {});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kFailedPrecondition);
+  spec.x = {1, 2};
+  EXPECT_EQ(
+      engine->Propose(spec, [](std::span<const double>) { return Status(); }, {}).error().code,
+      ErrorCode::kInvalidArgument);
+}
+
+TEST_P(EngineContractTest, FineTunedModelSaysWhatItCameFrom) {
+  Engine engine = Ask();
+  const std::string id = GetParam() ? "tuned-remote" : "tuned-local";
+  const TrainSpec spec{id, "fresh", "", R"({"max_epochs": 3})", 2, "toy"};
+  const auto tuned = engine->TrainModel(spec, {}, {});
+  ASSERT_TRUE(tuned) << tuned.error().Text();
+  EXPECT_EQ(tuned->base, "toy");
+  EXPECT_EQ(tuned->training_count, 400u);
+  EXPECT_EQ(engine->GetModel(id, {})->base, "toy");
+  EXPECT_TRUE(engine->TrainModel(spec, {}, {})) << "the same settings find it again";
+  const auto refusal = [&](const TrainSpec& other) {
+    return engine->TrainModel(other, {}, {}).error().Text();
+  };
+  EXPECT_THAT(refusal({id, "fresh", "", R"({"max_epochs": 3})", 2, ""}),
+              HasSubstr("other data or settings"));
+  EXPECT_THAT(refusal({"n", "fresh", "", R"({"hidden": 30})", 2, "toy"}),
+              HasSubstr("changes the networks"));
+  EXPECT_THAT(refusal({"n", "fresh", "", "", 2, "absent"}), HasSubstr("no model absent"));
+}
+
+// A round of a study as the pipeline leaves it: two experiments of four points.
+void MakeRound(const std::filesystem::path& data) {
+  const auto folder = data / "studies" / "s1";
+  std::filesystem::create_directories(folder);
+  StudySpec study;
+  study.profile_toml = BuiltInProfile("adex-paper")->text;
+  study.protocol = {{{1, 3, 1}}, 4, 1};
+  FillDefaults(study);
+  WriteFileAtomically(folder / "study.json", StudyJson(MakeStudyRecord("s1", study, {}), 1));
+  DataSetWriter writer(folder, "constrained", 7, study.protocol);
+  ObservationBatch batch;
+  batch.points = 4;
+  batch.trace = {1, 2, 3, 4, 5, 6, 7, 8};
+  batch.spike_count = {2, 1};
+  batch.spike_time_us = {1.5f, 2.5f, 0.5f};
+  std::vector<std::uint16_t> codes(14);
+  std::iota(codes.begin(), codes.end(), std::uint16_t{100});
+  ASSERT_TRUE(writer.Append(codes, batch));
+  writer.Finish();
+}
+
+TEST_P(EngineContractTest, StudyRoundsAreExportedWithTheirNames) {
+  const TemporaryFolder folder;
+  MakeRound(folder.path());
+  Engine engine(folder.path(), GetParam());
+  StudyRows all;
+  const auto info =
+      engine->ExportStudyRound("s1", "constrained",
+                               [&](const StudyRoundInfo&, const StudyRows& rows) -> Status {
+                                 all = rows;
+                                 return {};
+                               },
+                               {});
+  ASSERT_TRUE(info) << info.error().Text();
+  EXPECT_EQ(info->rows, 2u);
+  EXPECT_EQ(info->points, 4u);
+  EXPECT_EQ(info->grid_step_us, 1);
+  EXPECT_EQ(info->parameters.size(), 7u);
+  EXPECT_EQ(info->features.size(), 12u);
+  EXPECT_EQ(all.codes[7], 107);
+  EXPECT_THAT(all.trace, ElementsAre(1, 2, 3, 4, 5, 6, 7, 8));
+  EXPECT_THAT(all.spike_count, ElementsAre(2, 1));
+  EXPECT_THAT(all.spike_time_us, ElementsAre(1.5f, 2.5f, 0.5f));
+  EXPECT_EQ(all.features.size(), 24u);
+  const auto refusal = [&](const char* study, const char* round) {
+    return engine
+        ->ExportStudyRound(study, round,
+                           [](const StudyRoundInfo&, const StudyRows&) { return Status(); }, {})
+        .error()
+        .Text();
+  };
+  EXPECT_THAT(refusal("s2", "constrained"), HasSubstr("no study s2"));
+  EXPECT_THAT(refusal("s1", "uniform"), HasSubstr("no complete round 'uniform'"));
+  EXPECT_THAT(refusal("s1", "../s1/constrained"), HasSubstr("is no id of a round"));
 }
 
 INSTANTIATE_TEST_SUITE_P(Engines, EngineContractTest, testing::Values(false, true),

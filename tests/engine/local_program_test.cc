@@ -90,6 +90,14 @@ TEST_F(LocalProgramTest, FromFilesToDrawsAndBack) {
   EXPECT_NEAR(json::parse(out_)["theta"]["amplitude"], 5.1, 0.5);
   ASSERT_EQ(Run("posterior check --pairs 40 -n 100"), 0) << err_;
   EXPECT_EQ(json::parse(out_)["parameters"].size(), 2u);
+  EXPECT_THAT(json::parse(out_)["verdict"].get<std::string>(), HasSubstr("calibrated"));
+  EXPECT_TRUE(json::parse(out_)["local_p_value"].is_null());
+  ASSERT_EQ(Run("posterior check --pairs 40 -n 100 --figures figures --observation observed.csv"),
+            0)
+      << err_;
+  EXPECT_GT(json::parse(out_)["local_p_value"], 0);
+  EXPECT_THAT(*ReadFile(Path("figures/ranks.svg")), HasSubstr("amplitude"));
+  EXPECT_THAT(*ReadFile(Path("figures/coverage.svg")), HasSubstr("TARP"));
   ASSERT_EQ(Run("dataset export --dataset decay -o all.csv"), 0) << err_;
   const auto all = ReadTable(Path("all.csv"), 10'000);
   ASSERT_TRUE(all) << all.error().Text();
@@ -98,6 +106,36 @@ TEST_F(LocalProgramTest, FromFilesToDrawsAndBack) {
   EXPECT_EQ(Run("dataset export --dataset decay -o all.npz"), 0) << err_;
   EXPECT_EQ(Run("dataset export --dataset decay -o all.npy"), 0) << err_;
   EXPECT_EQ(ReadTable(Path("all.theta.npy"), 10'000)->rows, 1500u);
+}
+
+TEST_F(LocalProgramTest, RoundsGoThroughFilesAndModelsAreFineTuned) {
+  ASSERT_EQ(Run("dataset import --dataset decay --theta theta.csv --x x.csv --prior prior.json"), 0)
+      << err_;
+  ASSERT_EQ(Run("model train --dataset decay --config quick.json"), 0) << err_;
+  ASSERT_EQ(Run("dataset propose --model decay --observation observed.csv -n 300 -o next.csv"), 0)
+      << err_;
+  EXPECT_LT(json::parse(out_)["prior_share"], 0.5);
+  const auto next = ReadTable(Path("next.csv"), 1000);
+  ASSERT_TRUE(next) << next.error().Text();
+  EXPECT_EQ(next->rows, 300u);
+  EXPECT_EQ(next->names, (std::vector<std::string>{"rate", "amplitude"}));
+  EXPECT_EQ(Run("dataset propose --model decay --observation observed.csv -n 300 -o next.csv "
+                "--most-tries 300"),
+            4);
+  EXPECT_THAT(err_, HasSubstr("--most-tries"));
+  std::string x;
+  for (int i = 0; i < 300; ++i) x += "5,4,3,3,2," + std::to_string(2 + i % 7) + "\n";
+  Write("more.csv", x);
+  ASSERT_EQ(Run("dataset import --dataset more --theta next.csv --x more.csv --prior prior.json"),
+            0)
+      << err_;
+  ASSERT_EQ(Run("model train --dataset more --model tuned --from decay"), 0) << err_;
+  EXPECT_EQ(json::parse(out_)["from"], "decay");
+  ASSERT_EQ(Run("dataset export --dataset more -o more.h5"), 0) << err_;
+  EXPECT_EQ(ReadFile(Path("more.h5"))->substr(1, 3), "HDF");
+  EXPECT_EQ(Run("dataset export -o more.h5"), 2);
+  EXPECT_EQ(Run("dataset export --study absent -o more.h5"), 4);
+  EXPECT_THAT(err_, HasSubstr("no study absent"));
 }
 
 TEST_F(LocalProgramTest, MistakesEndWithTwoAndSayWhereTheyAre) {

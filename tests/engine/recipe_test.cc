@@ -56,5 +56,26 @@ TEST(RecipeTest, ConfigurationChangesSettingsAndRefusesWhatItDoesNotKnow) {
   EXPECT_TRUE(ApplyConfig("", &recipe));
 }
 
+TEST(RecipeTest, SummaryNetworksAreChosenByNameAndThePaperBringsItsSettings) {
+  TrainingShape traces = Shape(1000);
+  traces.traces = true;
+  auto recipe = *DefaultRecipe("", traces);
+  EXPECT_EQ(nlohmann::json::parse(RecipeJson(recipe))["summary"], "conv-gru");
+  ASSERT_TRUE(ApplyConfig(R"({"max_epochs": 7, "summary": "paper", "trials": 2})", &recipe));
+  EXPECT_EQ(recipe.flow.summary_network, estimators::SummaryNetwork::kPaper);
+  EXPECT_EQ(recipe.flow.summaries, 16u);
+  EXPECT_EQ(recipe.flow.trials, 2u);
+  EXPECT_EQ(recipe.training.batch_size, 32u);
+  EXPECT_EQ(recipe.training.learning_rate, 5e-4);
+  EXPECT_EQ(recipe.training.max_epochs, 7u) << "a key of the user's goes before the preset";
+  const auto refusal = [&](const char* text) { return ApplyConfig(text, &recipe).error().Text(); };
+  EXPECT_THAT(refusal(R"({"summary": "lstm"})"),
+              HasSubstr("conv-gru, dilated, transformer, paper"));
+  EXPECT_THAT(refusal(R"({"summary": 3})"), HasSubstr("\"summary\" is not a text"));
+  auto values = *DefaultRecipe("", Shape(1000));
+  EXPECT_THAT(ApplyConfig(R"({"summary": "dilated"})", &values).error().Text(),
+              HasSubstr("is for time series"));
+}
+
 }  // namespace
 }  // namespace inferon::trainer

@@ -1,6 +1,7 @@
 #include "tests/integration/process.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -8,6 +9,7 @@
 #include <cerrno>
 #include <stdexcept>
 
+#include "common/base/clock.h"
 #include "common/base/files.h"
 #include "tests/paths.h"
 
@@ -36,6 +38,8 @@ class Spawned {
     if (error != 0) throw std::runtime_error("cannot start " + command.front());
   }
 
+  pid_t pid() const { return pid_; }
+
   int Wait() const {
     int status = 0;
     while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
@@ -60,6 +64,36 @@ CommandResult Run(const std::vector<std::string>& command) {
   result.output = ReadFile(folder.path() / "out").value();
   result.errors = ReadFile(folder.path() / "err").value();
   return result;
+}
+
+Daemon::Daemon(std::vector<std::string> command, std::filesystem::path folder)
+    : folder_(std::move(folder)) {
+  std::filesystem::create_directories(folder_);
+  pid_ = Spawned(std::move(command), folder_).pid();
+}
+
+Daemon::~Daemon() {
+  if (pid_ <= 0) return;
+  kill(pid_, SIGTERM);
+  Wait();
+}
+
+int Daemon::Wait() {
+  int status = 0;
+  while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+  }
+  pid_ = -1;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+std::string Daemon::Log() const { return ReadFile(folder_ / "err").value_or(""); }
+
+std::string Await(const std::filesystem::path& file) {
+  for (int i = 0; i < 3000; ++i) {
+    if (const auto text = ReadFile(file)) return *text;
+    SystemClock().SleepFor(std::chrono::milliseconds(10), {});
+  }
+  return "";
 }
 
 CommandResult Inferon(const std::filesystem::path& data, std::vector<std::string> arguments) {

@@ -34,7 +34,10 @@ forbid 'TOML stays in its readers' "${include}toml" 'common server worker client
   '^common/(neuron/toml_reader\.h|config/toml_reader\.cc)$'
 forbid 'SIMD stays in the emulator and the estimators' "${include}(hwy/|[a-z]*intrin\\.h)" 'common server worker client' \
   '^worker/emulator/(kernel|lane_math)|^server/trainer/estimators/'
-forbid 'HDF5 stays in one folder' "${include}hdf5" 'common server worker client' '^common/recordings/nwb/'
+forbid 'HDF5 stays with its reader and its writer' "${include}hdf5" 'common server worker client' \
+  '^common/(recordings/nwb|tables/hdf5)/'
+forbid 'Prometheus stays in one file' "${include}prometheus/" 'common server worker client' \
+  '^common/metrics/metrics_server\.cc$'
 forbid 'servers and workers read no recordings' "${include}common/recordings/" 'server worker'
 forbid 'gRPC stays in services, links, converters and mains' "${include}(grpc|inferon/v1/.*\\.pb\\.h)" \
   'common server worker client' \

@@ -54,7 +54,7 @@ TEST(FigureDataTest, OptionalArraysMayBeMissing) {
   const Result<FigureData> read = ReadFigureData(data);
   ASSERT_TRUE(read);
   EXPECT_FALSE(read->losses[kFeatures]);
-  EXPECT_FALSE(read->coverage[kSummary]);
+  EXPECT_TRUE(read->levels[kSummary].empty());
 }
 
 TEST(FigureDataTest, WrongTypeShapeOrLengthIsRefused) {
@@ -72,8 +72,8 @@ TEST(FigureDataTest, WrongTypeShapeOrLengthIsRefused) {
   ArrayOf(data, "posterior.features.codes").data.pop_back();
   EXPECT_THAT(ErrorOf(data), HasSubstr("posterior.features.codes has 279 bytes"));
   data = whole;
-  ArrayOf(data, "coverage.features").shape = {~std::uint64_t{0} / 8, 2};
-  EXPECT_THAT(ErrorOf(data), HasSubstr("coverage.features is shorter than its shape"));
+  ArrayOf(data, "band.features").shape = {~std::uint64_t{0} / 8, 3};
+  EXPECT_THAT(ErrorOf(data), HasSubstr("band.features is shorter than its shape"));
   data = whole;
   ArrayOf(data, "uniform.spike_count").shape = {0};
   ArrayOf(data, "uniform.spike_count").data.clear();

@@ -1,4 +1,4 @@
-#include "client/report/plot.h"
+#include "common/figures/plot.h"
 
 #include <gtest/gtest.h>
 

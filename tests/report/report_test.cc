@@ -10,8 +10,8 @@
 #include <set>
 
 #include "client/report/format.h"
-#include "client/report/svg.h"
 #include "common/base/files.h"
+#include "common/figures/svg.h"
 #include "tests/report/synthetic.h"
 
 namespace inferon::report {
@@ -95,10 +95,10 @@ TEST_F(ReportTest, WritesAPageAndAllFigures) {
     EXPECT_THAT(Contents(figure), Not(HasSubstr("nan")));
     EXPECT_THAT(Contents(figure), Not(HasSubstr("\"inf")));
   }
-  EXPECT_EQ(names,
-            (std::set<std::string>{
-                "figure-1a.svg", "figure-1b.svg", "figure-2a.svg", "figure-2b.svg", "figure-3.svg",
-                "figure-4.svg", "figure-training.svg", "figure-sbc.svg", "figure-coverage.svg"}));
+  EXPECT_EQ(names, (std::set<std::string>{"figure-1a.svg", "figure-1b.svg", "figure-2a.svg",
+                                          "figure-2b.svg", "figure-3.svg", "figure-4.svg",
+                                          "figure-training.svg", "figure-sbc.svg",
+                                          "figure-ranks.svg", "figure-coverage.svg"}));
 }
 
 TEST_F(ReportTest, ThePageLoadsNothing) {
@@ -135,6 +135,15 @@ TEST_F(ReportTest, CaptionsSetSubscripts) {
   const Result<ReportFiles> files = Write(MakeSyntheticReport({.draws = 40}));
   ASSERT_TRUE(files);
   EXPECT_THAT(Contents(files->page), HasSubstr("Correlation of V<sub>T</sub> and Δ<sub>T</sub>:"));
+}
+
+TEST_F(ReportTest, CalibrationStandsInWordsForEachModelAndRun) {
+  const Result<ReportFiles> files = Write(MakeSyntheticReport());
+  ASSERT_TRUE(files);
+  const std::string page = Contents(files->page);
+  EXPECT_THAT(page, HasSubstr("<td>calibrated: none of 17 tests rejects at 1 %</td>"));
+  EXPECT_THAT(page, HasSubstr("<td>not calibrated: the posteriors are too narrow</td>"));
+  EXPECT_THAT(page, HasSubstr("<td>summary network, another run</td>"));
 }
 
 TEST_F(ReportTest, FiguresOfMissingOptionalArraysAreLeftOut) {
@@ -201,7 +210,7 @@ TEST_F(ReportTest, PngsHaveTwiceTheSizeOfTheirFigures) {
       WriteReport(MakeSyntheticReport({.draws = 60}), folder_.path() / "report");
   ASSERT_TRUE(files);
   EXPECT_TRUE(files->warnings.empty());
-  ASSERT_EQ(files->figures.size(), 18u);
+  ASSERT_EQ(files->figures.size(), 20u);
   const PngSize size = SizeOfPng(Contents(folder_.path() / "report/figures/figure-1b.png"));
   EXPECT_EQ(size.width, 1800u);
   EXPECT_EQ(size.height, 860u);

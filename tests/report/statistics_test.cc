@@ -1,4 +1,4 @@
-#include "client/report/statistics.h"
+#include "common/figures/statistics.h"
 
 #include <gtest/gtest.h>
 

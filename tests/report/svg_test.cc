@@ -1,4 +1,4 @@
-#include "client/report/svg.h"
+#include "common/figures/svg.h"
 
 #include <gtest/gtest.h>
 

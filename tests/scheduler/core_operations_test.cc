@@ -29,7 +29,7 @@ TEST_F(ExplainTest, SaysWhatKeepsEachWorkerFromTheJob) {
   const Job job = Submit(MakeRequest("r", 8));
   EXPECT_THAT(Codes(job), ElementsAre("NO_WORKER"));
   ASSERT_TRUE(worker_.Beat(*core_, 0));
-  EXPECT_THAT(Codes(job), ElementsAre("NEXT"));
+  EXPECT_THAT(Codes(job), ElementsAre("HEALTH"));
   ASSERT_TRUE(core_->DrainWorker("w1", ""));
   EXPECT_THAT(Codes(job), ElementsAre("DRAINING"));
   ASSERT_TRUE(core_->ResumeWorker("w1"));
@@ -40,6 +40,30 @@ TEST_F(ExplainTest, SaysWhatKeepsEachWorkerFromTheJob) {
   ASSERT_TRUE(core_->DeleteReservation(1));
   clock_.Advance(hours(1));
   EXPECT_THAT(Codes(job), ElementsAre("OFFLINE"));
+}
+
+TEST_F(ExplainTest, AWorkerThatIsReadyTakesTheNextJob) {
+  ASSERT_TRUE(worker_.Beat(*core_, 1));
+  const Job job = Submit(MakeRequest("r", 8));
+  EXPECT_THAT(Codes(job), ElementsAre("NEXT"));
+}
+
+// A chip's worker whose device is bad wants nothing though it is idle.
+TEST_F(ExplainTest, AnIdleWorkerThatWantsNothingIsSeenToBeBad) {
+  ASSERT_TRUE(worker_.Beat(*core_, 1));
+  EXPECT_EQ(core_->ListWorkers()->at(0).record.health, WorkerHealth::kUnknown);
+  ASSERT_TRUE(worker_.Beat(*core_, 0));
+  const WorkerView view = core_->ListWorkers()->at(0);
+  EXPECT_EQ(view.record.health, WorkerHealth::kBad);
+  EXPECT_THAT(view.record.health_message, HasSubstr("not ready"));
+  EXPECT_EQ(view.state, WorkerState::kIdle);
+  ASSERT_TRUE(core_->DrainWorker("w1", ""));
+  EXPECT_EQ(core_->ListWorkers()->at(0).record.health, WorkerHealth::kUnknown)
+      << "a drained worker is not to blame";
+  EXPECT_EQ(core_->ResumeWorker("w1")->record.health, WorkerHealth::kUnknown)
+      << "until its next call";
+  ASSERT_TRUE(worker_.Beat(*core_, 0));
+  EXPECT_EQ(core_->ListWorkers()->at(0).record.health, WorkerHealth::kBad);
 }
 
 TEST_F(ExplainTest, SaysWhatTheJobItselfIs) {

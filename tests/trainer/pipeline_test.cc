@@ -100,7 +100,23 @@ TEST_F(FinishedStudyTest, ReportHasEveryNumberOnce) {
                           "ppc_median_summary_latency_us",
                           "target_spike_count",
                           "sbc_p_features_v_t",
-                          "coverage_90_summary"}) {
+                          "coverage_90_summary",
+                          "calibration_p_features",
+                          "band_p_summary_b",
+                          "atc_features",
+                          "tarp_p_summary",
+                          "classifier_p_features",
+                          "local_p_summary",
+                          "outlier_score_features",
+                          "outlier_share_summary",
+                          "contraction_features_a",
+                          "recovery_summary_a",
+                          "ppc_p_features_spike_count",
+                          "width_ratio",
+                          "sbc_draws",
+                          "calibration_p_other_run_summary",
+                          "coverage_90_other_run_features",
+                          "log_density_other_run_summary"}) {
     EXPECT_TRUE(keys.contains(key)) << key;
   }
 }
@@ -134,6 +150,12 @@ TEST_F(FinishedStudyTest, ArraysHaveTheShapesOfTheContract) {
     expect("training." + input + ".loss", "f8", {3, 2});
     expect("sbc." + input + ".ranks", "u4", {40, 7});
     expect("coverage." + input, "f8", {19, 2});
+    for (const std::string run : {"", ".other_run"}) {
+      expect("sbc." + input + run + ".ranks", "u4", {40, 7});
+      expect("levels." + input + run, "f8", {40});
+      expect("tarp." + input + run, "f8", {40});
+      expect("band." + input + run, "f8", {40, 3});
+    }
   }
 }
 
@@ -178,6 +200,20 @@ TEST_F(FinishedStudyTest, TargetIsRelevantAndItsTrialsShareItsCodes) {
   }
   EXPECT_GE(target->StimulusSpikes(0), 8u);
   EXPECT_LE(target->StimulusSpikes(0), 30u);
+}
+
+TEST_F(FinishedStudyTest, OtherRunHasTheValidationsParameterSetsAndAnotherJob) {
+  const auto validation = DataSet::Open(StudyFolder(), "validation");
+  const auto other = DataSet::Open(StudyFolder(), "validation-other-run");
+  ASSERT_TRUE(validation && other);
+  EXPECT_TRUE(std::ranges::equal(validation->AllCodes(), other->AllCodes()));
+  std::set<std::uint32_t> runs;
+  for (const auto& [name, job] : parts_->experiments.jobs()) {
+    const bool moved = name.find("validation-other-run") != std::string::npos;
+    EXPECT_EQ(job.device.run, record_->spec.device.run + (moved ? 1 : 0)) << name;
+    runs.insert(job.device.run);
+  }
+  EXPECT_EQ(runs.size(), 2u);
 }
 
 // Runs the toy study to its end in a child process, but for the process being killed when the

@@ -9,9 +9,12 @@
 #include "common/rpc/convert.h"
 #include "common/rpc/server.h"
 #include "inferon/v1/inference.grpc.pb.h"
+#include "server/trainer/engine/local_engine.h"
 #include "server/trainer/services/convert.h"
 #include "server/trainer/services/model_service.h"
+#include "server/trainer/services/ownership.h"
 #include "server/trainer/services/posterior_service.h"
+#include "server/trainer/services/simulator_service.h"
 #include "server/trainer/services/study_service.h"
 #include "tests/trainer/study_fixture.h"
 
@@ -20,12 +23,22 @@ namespace inferon::trainer {
 // A trainer on a free port.
 class ServedTrainer {
  public:
-  explicit ServedTrainer(const std::filesystem::path& data, int most_queries = 16)
+  explicit ServedTrainer(const std::filesystem::path& data, int most_queries = 16,
+                         const rpc::GuardOptions& guard = {})
       : parts(data, QuickOptions()),
-        study_service_(parts.Manager(), SystemClock(), stop.get_token()),
-        model_service_(parts.registry, SystemClock()),
-        posterior_service_(parts.registry, parts.experiments, stop.get_token(), most_queries) {
-    server_ = *rpc::StartServer({}, {&study_service_, &model_service_, &posterior_service_});
+        manager(parts.Manager()),
+        engine(MakeLocalEngine({data, 1, 4}, parts.registry, *parts.factory, SystemClock())),
+        guard_(rpc::OpenTokens(guard, SystemClock()).value(), guard, SystemClock(),
+               [this](const std::string& name) {
+                 return ProjectOf(name, manager, parts.registry, *engine);
+               }),
+        study_service_(manager, guard_, SystemClock(), stop.get_token()),
+        model_service_(parts.registry, guard_, SystemClock()),
+        posterior_service_(parts.registry, parts.experiments, guard_, stop.get_token(),
+                           most_queries),
+        simulator_service_(*engine, guard_, stop.get_token(), most_queries) {
+    server_ = *rpc::StartServer(
+        {}, {&study_service_, &model_service_, &posterior_service_, &simulator_service_});
     const auto channel = rpc::OpenChannel(server_.address);
     studies = v1::StudyService::NewStub(channel);
     models = v1::ModelService::NewStub(channel);
@@ -38,14 +51,20 @@ class ServedTrainer {
 
   std::stop_source stop;
   TrainerParts parts;
+  StudyManager& manager;
+  const std::unique_ptr<InferenceEngine> engine;
   std::unique_ptr<v1::StudyService::Stub> studies;
   std::unique_ptr<v1::ModelService::Stub> models;
   std::unique_ptr<v1::PosteriorService::Stub> posteriors;
 
+  const std::string& address() const { return server_.address; }
+
  private:
+  const rpc::CallGuard guard_;
   StudyService study_service_;
   ModelService model_service_;
   PosteriorService posterior_service_;
+  SimulatorService simulator_service_;
   rpc::Server server_;
 };
 

@@ -42,7 +42,7 @@ TEST_F(StudyServiceTest, ReportStreamsNumbersThenArrays) {
     }
   }
   EXPECT_TRUE(reader->Finish().ok());
-  EXPECT_EQ(names.size(), 10u + 2 * 9);
+  EXPECT_EQ(names.size(), 10u + 2 * 16);
 }
 
 TEST_F(StudyServiceTest, CreateAgainGivesTheStudyAndOtherSettingsAreRefused) {

@@ -125,6 +125,11 @@ std::set<std::string> ToyExperiments::cancelled() const {
   return cancelled_;
 }
 
+std::map<std::string, ExperimentJob> ToyExperiments::jobs() const {
+  const std::lock_guard lock(mu_);
+  return jobs_;
+}
+
 std::set<std::string> ToyExperiments::submitted() const {
   const std::lock_guard lock(mu_);
   std::set<std::string> names;

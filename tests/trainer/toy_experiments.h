@@ -37,6 +37,7 @@ class ToyExperiments : public Experiments {
 
   std::set<std::string> cancelled() const;
   std::set<std::string> submitted() const;
+  std::map<std::string, ExperimentJob> jobs() const;  // By name.
 
   // Changes what the toy answers; set before use.
   std::function<bool(const ExperimentJob&, std::uint64_t index)> fails;  // For good.

@@ -1,13 +1,17 @@
 #include "worker/agent/grpc_link.h"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <deque>
+#include <mutex>
 #include <random>
 #include <string_view>
 #include <utility>
 
 #include "common/base/hash.h"
+#include "common/base/trace.h"
 #include "common/rpc/convert.h"
 #include "common/rpc/retry.h"
 #include "common/rpc/server.h"
@@ -75,13 +79,13 @@ Result<ShardWork> FromProto(const v1::GetShardResponse& response) {
   return work;
 }
 
-// Constant after construction; the stub has its own synchronisation.
+// Constant after construction but for the traces; the stub has its own synchronisation.
 class GrpcLink : public Link {
  public:
   explicit GrpcLink(const GrpcLinkOptions& options)
       : options_(options),
         server_(fmt::format("scheduler at {}", options.scheduler)),
-        stub_(v1::WorkerService::NewStub(rpc::OpenChannel(options.scheduler))) {
+        stub_(v1::WorkerService::NewStub(rpc::OpenChannel(options.scheduler, options.security))) {
     v1::Capabilities& capabilities = *base_.mutable_capabilities();
     capabilities.set_substrate(options.substrate.substrate);
     capabilities.set_mode(options.substrate.mode);
@@ -112,19 +116,29 @@ class GrpcLink : public Link {
     return FromProto(response);
   }
 
+  // The scheduler says for which request the shard is; what is done for it goes under that.
   Result<ShardWork> GetShard(const LeaseRef& lease, std::stop_token stop) override {
+    Trace trace;
     v1::GetShardRequest request;
     *request.mutable_lease() = ToProto(lease);
     v1::GetShardResponse response;
     const Status done = Call(options_.call_timeout, stop, [&](grpc::ClientContext& context) {
-      return stub_->GetShard(&context, request, &response);
+      const grpc::Status status = stub_->GetShard(&context, request, &response);
+      const auto& metadata = context.GetServerInitialMetadata();
+      if (const auto sent = metadata.find("traceparent"); sent != metadata.end()) {
+        trace = ParseTraceParent({sent->second.data(), sent->second.size()}).value_or(Trace());
+      }
+      return status;
     });
     if (!done) return tl::unexpected(done.error());
+    const TraceScope scope(Remember(lease, trace));
+    spdlog::info("shard {} of {}: {} experiments", lease.shard, response.job(), response.count());
     return FromProto(response);
   }
 
   Status DeliverShard(const LeaseRef& lease, const std::string& frame, double substrate_seconds,
                       std::stop_token stop) override {
+    const TraceScope scope(TraceOf(lease));
     const std::string sha256 = Sha256Hex(frame);
     if (Status sent = Upload(lease, frame, sha256, stop); !sent) return sent;
     v1::CommitShardRequest request;
@@ -139,6 +153,8 @@ class GrpcLink : public Link {
 
   Status FailShard(const LeaseRef& lease, const std::string& error, bool retryable,
                    std::stop_token stop) override {
+    const TraceScope scope(TraceOf(lease));
+    spdlog::warn("shard {} failed: {}", lease.shard, error);
     v1::FailShardRequest request;
     *request.mutable_lease() = ToProto(lease);
     request.set_error(error);
@@ -150,6 +166,22 @@ class GrpcLink : public Link {
   }
 
  private:
+  static constexpr std::size_t kTraces = 64;  // More than shards at a time; the oldest go.
+
+  Trace Remember(const LeaseRef& lease, const Trace& trace) {
+    const std::lock_guard lock(mu_);
+    traces_.emplace_back(lease.shard, trace);
+    if (traces_.size() > kTraces) traces_.pop_front();
+    return trace;
+  }
+
+  Trace TraceOf(const LeaseRef& lease) {
+    const std::lock_guard lock(mu_);
+    const auto found = std::find_if(traces_.rbegin(), traces_.rend(),
+                                    [&](const auto& entry) { return entry.first == lease.shard; });
+    return found == traces_.rend() ? Trace() : found->second;
+  }
+
   Status Call(milliseconds timeout, std::stop_token stop,
               const std::function<grpc::Status(grpc::ClientContext&)>& call) {
     return rpc::CallOnce({.server = server_, .timeout = std::max(timeout, milliseconds(1))}, stop,
@@ -198,6 +230,8 @@ class GrpcLink : public Link {
   const std::string server_;
   const std::unique_ptr<v1::WorkerService::Stub> stub_;
   v1::SynchronizeRequest base_;  // What every report says alike.
+  std::mutex mu_;
+  std::deque<std::pair<std::uint64_t, Trace>> traces_;  // By shard. Guarded by mu_.
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "common/rpc/client_security.h"
 #include "worker/agent/link.h"
 
 namespace inferon::worker {
@@ -17,6 +18,7 @@ struct GrpcLinkOptions {
   SubstrateDescription substrate;
   std::chrono::milliseconds call_timeout{10'000};     // Of GetShard, CommitShard, FailShard.
   std::chrono::milliseconds upload_timeout{300'000};  // Of a whole upload.
+  rpc::ClientSecurity security = {};
 };
 
 std::unique_ptr<Link> MakeGrpcLink(const GrpcLinkOptions& options);

@@ -32,16 +32,18 @@ std::optional<T> Known(Result<T> result) {
 Overview Gather(const CommandContext& context, const ClusterFolder& folder) {
   Overview overview;
   if (folder.Supervisor()) overview.processes = Look(context, folder);
-  if (const auto address = context.SchedulerAddress()) {
-    const auto scheduler = rpc::MakeSchedulerClient(
-        {.address = *address, .retry = rpc::NoRetry(), .timeout = kTimeout});
+  if (auto options = context.SchedulerOptions()) {
+    options->retry = rpc::NoRetry();
+    options->timeout = kTimeout;
+    const auto scheduler = rpc::MakeSchedulerClient(*options);
     auto page = scheduler->ListJobs("default", kJobsLookedAt, "", context.stop);
     if (page) overview.jobs = std::move(page->jobs);
     if (page) overview.workers = Known(scheduler->ListWorkers(context.stop));
   }
-  if (const auto address = context.TrainerAddress()) {
-    const auto trainer = client::MakeTrainerClient(
-        {.address = *address, .retry = rpc::NoRetry(), .timeout = kTimeout});
+  if (auto options = context.TrainerOptions()) {
+    options->retry = rpc::NoRetry();
+    options->timeout = kTimeout;
+    const auto trainer = client::MakeTrainerClient(*options);
     overview.studies = Known(trainer->ListStudies(context.stop));
   }
   return overview;

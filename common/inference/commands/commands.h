@@ -55,6 +55,9 @@ using OnSelected = std::function<void(CLI::App& app, Command command)>;
 // "dataset import|list|export" below the app; "train" below the app's group of model commands; and
 // "posterior check" below the group of posterior commands.
 void AddDataSetCommands(CLI::App& app, const OnSelected& on_selected);
+// Below the group of data set commands.
+void AddExportCommand(CLI::App& data_sets, const OnSelected& on_selected);
+void AddProposeCommand(CLI::App& data_sets, const OnSelected& on_selected);
 void AddTrainCommand(CLI::App& models, const OnSelected& on_selected);
 void AddCheckCommand(CLI::App& posteriors, const OnSelected& on_selected);
 

@@ -1,3 +1,4 @@
+#include "common/rpc/call_guard.h"
 #include "common/rpc/convert.h"
 #include "common/rpc/status.h"
 #include "inferon/v1/experiments.grpc.pb.h"
@@ -95,25 +96,31 @@ using Base = v1::ExperimentService::WithCallbackMethod_WatchJob<
 
 class ExperimentServiceImpl : public Base {
  public:
-  ExperimentServiceImpl(Core& core, StreamPump& pump) : core_(core), pump_(pump) {}
+  ExperimentServiceImpl(Core& core, const rpc::CallGuard& guard, StreamPump& pump,
+                        JobTraces& traces)
+      : core_(core), guard_(guard), pump_(pump), traces_(traces) {}
 
   grpc::Status CreateJob(grpc::ServerContext* context, const v1::CreateJobRequest* request,
                          v1::CreateJobResponse* response) override {
-    return rpc::Guard("CreateJob", [&] {
+    return guard_.Run(*context, *request, [&](const rpc::Caller& caller) {
       const Result<JobRequest> decoded = FromProto(*request);
       if (!decoded) return rpc::ToStatus(decoded.error());
-      return Answer(core_.CreateJob(*decoded, ActorOf(*context)), response);
+      const Result<Job> job = core_.CreateJob(*decoded, ActorOf(*context, caller));
+      if (job) traces_.Add(JobName(job->project, job->id), CurrentTrace());
+      return Answer(job, response);
     });
   }
 
-  grpc::Status GetJob(grpc::ServerContext*, const v1::GetJobRequest* request,
+  grpc::Status GetJob(grpc::ServerContext* context, const v1::GetJobRequest* request,
                       v1::GetJobResponse* response) override {
-    return rpc::Guard("GetJob", [&] { return Answer(core_.GetJob(request->name()), response); });
+    return guard_.Run(*context, *request, [&](const rpc::Caller&) {
+      return Answer(core_.GetJob(request->name()), response);
+    });
   }
 
-  grpc::Status ListJobs(grpc::ServerContext*, const v1::ListJobsRequest* request,
+  grpc::Status ListJobs(grpc::ServerContext* context, const v1::ListJobsRequest* request,
                         v1::ListJobsResponse* response) override {
-    return rpc::Guard("ListJobs", [&] {
+    return guard_.Run(*context, *request, [&](const rpc::Caller&) {
       const Result<std::string> project = ProjectFromParent(request->parent());
       if (!project) return rpc::ToStatus(project.error());
       const Result<JobPage> page =
@@ -127,28 +134,28 @@ class ExperimentServiceImpl : public Base {
 
   grpc::Status CancelJob(grpc::ServerContext* context, const v1::CancelJobRequest* request,
                          v1::CancelJobResponse* response) override {
-    return rpc::Guard("CancelJob", [&] {
-      return Answer(core_.CancelJob(request->name(), ActorOf(*context)), response);
+    return guard_.Run(*context, *request, [&](const rpc::Caller& caller) {
+      return Answer(core_.CancelJob(request->name(), ActorOf(*context, caller)), response);
     });
   }
 
   grpc::Status PauseJob(grpc::ServerContext* context, const v1::PauseJobRequest* request,
                         v1::PauseJobResponse* response) override {
-    return rpc::Guard("PauseJob", [&] {
-      return Answer(core_.PauseJob(request->name(), ActorOf(*context)), response);
+    return guard_.Run(*context, *request, [&](const rpc::Caller& caller) {
+      return Answer(core_.PauseJob(request->name(), ActorOf(*context, caller)), response);
     });
   }
 
   grpc::Status ResumeJob(grpc::ServerContext* context, const v1::ResumeJobRequest* request,
                          v1::ResumeJobResponse* response) override {
-    return rpc::Guard("ResumeJob", [&] {
-      return Answer(core_.ResumeJob(request->name(), ActorOf(*context)), response);
+    return guard_.Run(*context, *request, [&](const rpc::Caller& caller) {
+      return Answer(core_.ResumeJob(request->name(), ActorOf(*context, caller)), response);
     });
   }
 
-  grpc::Status ExplainJob(grpc::ServerContext*, const v1::ExplainJobRequest* request,
+  grpc::Status ExplainJob(grpc::ServerContext* context, const v1::ExplainJobRequest* request,
                           v1::ExplainJobResponse* response) override {
-    return rpc::Guard("ExplainJob", [&] {
+    return guard_.Run(*context, *request, [&](const rpc::Caller&) {
       const Result<Explanation> explanation = core_.ExplainJob(request->name());
       if (!explanation) return rpc::ToStatus(explanation.error());
       *response = ToProto(*explanation);
@@ -157,12 +164,16 @@ class ExperimentServiceImpl : public Base {
   }
 
   grpc::ServerWriteReactor<v1::WatchJobResponse>* WatchJob(
-      grpc::CallbackServerContext*, const v1::WatchJobRequest* request) override {
+      grpc::CallbackServerContext* context, const v1::WatchJobRequest* request) override {
+    const auto caller = guard_.Admit(*context, *request);
+    if (!caller) return Refuse<v1::WatchJobResponse>(caller.error());
     return WatchStream::Open(std::make_shared<WatchStream>(core_, pump_, *request));
   }
 
   grpc::ServerWriteReactor<v1::StreamResultsResponse>* StreamResults(
-      grpc::CallbackServerContext*, const v1::StreamResultsRequest* request) override {
+      grpc::CallbackServerContext* context, const v1::StreamResultsRequest* request) override {
+    const auto caller = guard_.Admit(*context, *request);
+    if (!caller) return Refuse<v1::StreamResultsResponse>(caller.error());
     return ResultStream::Open(std::make_shared<ResultStream>(core_, pump_, *request));
   }
 
@@ -175,13 +186,16 @@ class ExperimentServiceImpl : public Base {
   }
 
   Core& core_;
+  const rpc::CallGuard& guard_;
   StreamPump& pump_;
+  JobTraces& traces_;
 };
 
 }  // namespace
 
-std::unique_ptr<grpc::Service> MakeExperimentService(Core& core, StreamPump& pump) {
-  return std::make_unique<ExperimentServiceImpl>(core, pump);
+std::unique_ptr<grpc::Service> MakeExperimentService(Core& core, const rpc::CallGuard& guard,
+                                                     StreamPump& pump, JobTraces& traces) {
+  return std::make_unique<ExperimentServiceImpl>(core, guard, pump, traces);
 }
 
 }  // namespace inferon::scheduler

@@ -26,10 +26,10 @@ const char* VerdictName(Verdict verdict) {
 
 }  // namespace
 
-Actor ActorOf(const grpc::ServerContextBase& context) {
-  std::string user;
+Actor ActorOf(const grpc::ServerContextBase& context, const rpc::Caller& caller) {
+  std::string user = Shorten(caller.Name(), kMaxActorCharacters / 2);
   const auto found = context.client_metadata().find("inferon-user");
-  if (found != context.client_metadata().end()) {
+  if (user.empty() && found != context.client_metadata().end()) {
     user = Shorten({found->second.data(), found->second.size()}, kMaxActorCharacters / 2);
   }
   const std::string peer = Shorten(context.peer(), kMaxActorCharacters / 2);

@@ -4,15 +4,16 @@
 #include <grpcpp/server_context.h>
 
 #include "common/base/result.h"
+#include "common/rpc/call_guard.h"
 #include "inferon/v1/projects.pb.h"
 #include "inferon/v1/workers.pb.h"
 #include "server/scheduler/core_types.h"
 
 namespace inferon::scheduler {
 
-// Who calls, for the record: the name that the client gives (metadata "inferon-user", unchecked)
-// and the address that it calls from.
-Actor ActorOf(const grpc::ServerContextBase& context);
+// Who calls, for the record: the token's name, else the name that the client gives (metadata
+// "inferon-user", unchecked); and the address that it calls from.
+Actor ActorOf(const grpc::ServerContextBase& context, const rpc::Caller& caller);
 
 ProjectSettings FromProto(const v1::ProjectSettings& settings);
 v1::Project ToProto(const ProjectView& view);

@@ -97,4 +97,15 @@ class ResponseStream : public grpc::ServerWriteReactor<Response>,
   std::shared_ptr<ResponseStream> self_;  // gRPC's hold; set before Enter, gone with OnDone.
 };
 
+// A stream that is refused: it ends at once.
+template <typename Response>
+grpc::ServerWriteReactor<Response>* Refuse(const grpc::Status& status) {
+  class Refused : public grpc::ServerWriteReactor<Response> {
+   public:
+    explicit Refused(const grpc::Status& reason) { this->Finish(reason); }
+    void OnDone() override { delete this; }
+  };
+  return new Refused(status);  // gRPC's until OnDone.
+}
+
 }  // namespace inferon::scheduler

@@ -5,14 +5,18 @@
 
 #include <memory>
 
+#include "common/rpc/call_guard.h"
 #include "server/scheduler/core.h"
+#include "server/scheduler/services/job_traces.h"
 #include "server/scheduler/services/stream_pump.h"
 
 namespace inferon::scheduler {
 
-// Core and pump must outlive the services.
-std::unique_ptr<grpc::Service> MakeExperimentService(Core& core, StreamPump& pump);
-std::unique_ptr<grpc::Service> MakeWorkerService(Core& core);
-std::unique_ptr<grpc::Service> MakeProjectService(Core& core);
+// What they refer to must outlive the services.
+std::unique_ptr<grpc::Service> MakeExperimentService(Core& core, const rpc::CallGuard& guard,
+                                                     StreamPump& pump, JobTraces& traces);
+std::unique_ptr<grpc::Service> MakeWorkerService(Core& core, const rpc::CallGuard& guard,
+                                                 const JobTraces& traces);
+std::unique_ptr<grpc::Service> MakeProjectService(Core& core, const rpc::CallGuard& guard);
 
 }  // namespace inferon::scheduler

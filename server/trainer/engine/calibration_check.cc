@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
-#include <numeric>
+#include <set>
 
 #include "server/trainer/engine/theta_posterior.h"
 #include "server/trainer/estimators/training.h"
 #include "server/trainer/statistics/calibration.h"
+#include "server/trainer/statistics/calibration_tests.h"
 
 namespace inferon::trainer {
 namespace {
@@ -17,8 +17,10 @@ constexpr std::uint64_t kLeastPairs = 20;
 constexpr std::uint64_t kMostPairs = 10'000;
 constexpr std::uint64_t kLeastDraws = 50;
 constexpr std::uint64_t kMostCheckDraws = 10'000;
-constexpr double kLevel = 0.01;             // Of each test.
 constexpr double kLeastContraction = 0.05;  // Less in every parameter: x says nothing.
+constexpr std::uint64_t kMostGuessRows = 4000;
+constexpr std::uint64_t kMostGuessValues = 20'000'000;  // Of x.
+constexpr std::size_t kLocalDraws = 2000;               // At the observation of the spec.
 
 Status CheckSpec(const LoadedModel& model, const StoredDataSet& data, const CalibrationSpec& spec) {
   if (spec.pairs < kLeastPairs || spec.pairs > kMostPairs) {
@@ -30,6 +32,11 @@ Status CheckSpec(const LoadedModel& model, const StoredDataSet& data, const Cali
                            fmt::format("Choose {} to {}", kLeastDraws, kMostCheckDraws));
   }
   const SimulatorRecord& simulator = *model.record.simulator;
+  if (!spec.x.empty() && spec.x.size() != simulator.columns) {
+    return InvalidArgument(fmt::format("the observation has {} values, model {} wants {}",
+                                       spec.x.size(), model.record.id, simulator.columns),
+                           "Give an observation as the simulator makes them");
+  }
   if (data.info.spec.prior == simulator.prior && data.info.spec.columns == simulator.columns) {
     return {};
   }
@@ -48,102 +55,88 @@ std::vector<std::uint32_t> ChooseRows(const LoadedModel& model, const StoredData
   training.heldout_share = own ? model.record.simulator->heldout_share : 0.5;
   estimators::RowSplit split = estimators::SplitRows(data.info.rows, training);
   std::vector<std::uint32_t> rows = std::move(split.heldout);
+  if (own && !model.record.simulator->repair.empty()) rows.resize(rows.size() / 2);  // RepairRows
   if (!own) rows.insert(rows.end(), split.training.begin(), split.training.end());
   rows.resize(std::min<std::size_t>(rows.size(), pairs));
   return rows;
 }
 
-// Sums over the pairs for one parameter.
-struct Column {
-  std::vector<std::uint32_t> ranks;
-  std::vector<double> truths;
-  double variance = 0, z = 0;
-};
-
-struct Moments {
-  double mean = 0, variance = 0;
-};
-
-Moments MomentsOf(std::span<const double> values) {
-  Moments m;
-  const auto n = static_cast<double>(values.size());
-  for (const double v : values) m.mean += v / n;
-  for (const double v : values) m.variance += (v - m.mean) * (v - m.mean) / n;
-  return m;
+// What the tests know about an observation without asking the model: a regression on rows of
+// `data` that are not in `tested` (ascending or not).
+statistics::ThetaGuess FitGuess(const StoredDataSet& data, const std::set<std::uint32_t>& tested) {
+  const std::uint64_t columns = data.x.columns();
+  const std::uint64_t most =
+      std::max(kLeastPairs, std::min(kMostGuessRows, kMostGuessValues / columns));
+  std::vector<double> theta;
+  std::vector<float> x;
+  std::uint64_t rows = 0;
+  for (std::uint64_t row = 0; row < data.info.rows && rows < most; ++row) {
+    if (tested.contains(static_cast<std::uint32_t>(row))) continue;
+    const auto t = data.theta.Row(row);
+    const auto seen = data.x.Row(row);
+    theta.insert(theta.end(), t.begin(), t.end());
+    x.insert(x.end(), seen.begin(), seen.end());
+    ++rows;
+  }
+  return statistics::ThetaGuess::Fit(theta, data.theta.columns(), x, columns);
 }
 
 class Calibration {
  public:
-  Calibration(const LoadedModel& model, const StoredDataSet& data, const CalibrationSpec& spec)
-      : model_(model),
-        data_(data),
-        spec_(spec),
-        random_(StreamKey(spec.seed, "calibration")),
-        columns_(model.dimension()) {}
+  Calibration(const LoadedModel& model, const StoredDataSet& data, const CalibrationSpec& spec,
+              statistics::ThetaGuess guess)
+      : model_(model), data_(data), spec_(spec), tests_(std::move(guess), spec.seed) {}
 
   Result<CalibrationReport> Run(const std::vector<std::uint32_t>& rows, std::stop_token stop) {
     for (const std::uint32_t row : rows) {
       if (stop.stop_requested()) return Fail(ErrorCode::kCancelled, "the check was cancelled");
       AddPair(row);
     }
-    return Report(rows.size());
+    return Report();
   }
 
  private:
   void AddPair(std::uint32_t row) {
-    const std::size_t d = columns_.size();
     const auto truth = data_.theta.Row(row);
     const auto x = data_.x.Row(row);
     const ThetaDraws draws =
         DrawTheta(*model_.estimator, *model_.space, x, spec_.draws, spec_.seed + row, 0);
     const double density = LogDensityOfTheta(*model_.estimator, *model_.space, x, truth)[0];
     log_density_ += density;
-    levels_.push_back(statistics::HighestDensityLevel(density, draws.log_density));
-    std::vector<double> values(draws.size());
-    for (std::size_t j = 0; j < d; ++j) {
-      for (std::size_t i = 0; i < values.size(); ++i) values[i] = draws.theta[i * d + j];
-      const Moments moments = MomentsOf(values);
-      Column& column = columns_[j];
-      column.ranks.push_back(statistics::RankOf(truth[j], values, random_));
-      column.truths.push_back(truth[j]);
-      column.variance += moments.variance;
-      if (moments.variance > 0) {
-        column.z += (moments.mean - truth[j]) / std::sqrt(moments.variance);
-      }
-    }
+    tests_.Add(row, {truth, x, draws.theta, density, draws.log_density});
   }
 
-  CalibrationReport Report(std::size_t pairs) {
+  CalibrationReport Report() {
+    const statistics::CalibrationResult result = tests_.Finish();
     CalibrationReport report;
-    const auto n = static_cast<double>(pairs);
-    report.pairs = pairs;
-    report.draws = spec_.draws;
-    report.mean_log_density = log_density_ / n;
-    std::vector<double> p_values;
+    report.pairs = result.pairs;
+    report.draws = result.draws;
+    report.mean_log_density = log_density_ / static_cast<double>(result.pairs);
     bool informed = false;
-    for (std::size_t j = 0; j < columns_.size(); ++j) {
-      const Column& column = columns_[j];
-      CalibrationParameter p;
-      p.name = model_.record.parameters[j];
-      p.ks_p_value = statistics::KolmogorovSmirnovUniform(
-          statistics::RanksToUnit(column.ranks, static_cast<std::uint32_t>(spec_.draws), random_));
-      const double prior_variance = MomentsOf(column.truths).variance;
-      p.contraction = prior_variance > 0 ? 1 - column.variance / n / prior_variance : 0;
-      p.mean_z = column.z / n;
+    for (std::size_t j = 0; j < result.parameters.size(); ++j) {
+      const statistics::ParameterTests& p = result.parameters[j];
+      report.parameters.push_back({model_.record.parameters[j], p.ks_p_value,
+                                   result.tests[2 * j].adjusted, p.contraction, p.mean_z,
+                                   p.band_p_value, p.log_gamma, p.recovery});
       informed = informed || p.contraction >= kLeastContraction;
-      p_values.push_back(p.ks_p_value);
-      report.parameters.push_back(p);
     }
-    report.coverage_p_value = statistics::KolmogorovSmirnovUniform(levels_);
-    p_values.push_back(report.coverage_p_value);
-    const std::vector<double> adjusted = statistics::HolmAdjust(p_values);
-    for (std::size_t j = 0; j < columns_.size(); ++j) {
-      report.parameters[j].adjusted_p_value = adjusted[j];
-    }
-    report.calibrated = *std::min_element(adjusted.begin(), adjusted.end()) > kLevel;
+    report.coverage_p_value = result.coverage_p_value;
+    report.tarp_p_value = result.tarp_p_value;
+    report.area_to_curve = result.atc;
+    report.classifier_p_value = result.classifier_p_value;
+    report.smallest_p_value = result.smallest_adjusted;
+    report.calibrated = result.calibrated();
+    report.verdict = result.Verdict(model_.record.parameters);
     for (int k = 1; k <= 19; ++k) {
-      report.levels.push_back({0.05 * k, statistics::Coverage(levels_, 0.05 * k)});
+      report.levels.push_back({0.05 * k, statistics::Coverage(result.levels, 0.05 * k)});
     }
+    report.ranks = result.ranks;
+    report.density_levels = result.levels;
+    report.tarp_levels = result.tarp_levels;
+    for (const auto& point : result.band) {
+      report.band.push_back({point.place, point.low, point.high});
+    }
+    if (!spec_.x.empty()) report.local_p_value = LocalPValue();
     if (!informed) {
       report.warnings.push_back(
           "no posterior is narrower than the prior: the model has learned nothing from x");
@@ -151,27 +144,37 @@ class Calibration {
     return report;
   }
 
+  double LocalPValue() const {
+    const ThetaDraws draws =
+        DrawTheta(*model_.estimator, *model_.space, spec_.x, kLocalDraws, spec_.seed, 0);
+    return tests_.LocalPValue(spec_.x, draws.theta);
+  }
+
   const LoadedModel& model_;
   const StoredDataSet& data_;
   const CalibrationSpec& spec_;
-  PhiloxSequence random_;
-  std::vector<Column> columns_;
-  std::vector<double> levels_;
+  statistics::CalibrationTests tests_;
   double log_density_ = 0;
 };
 
 }  // namespace
 
 Result<CalibrationReport> CheckCalibration(const LoadedModel& model, const StoredDataSet& data,
-                                           const CalibrationSpec& spec, std::stop_token stop) {
+                                           const StoredDataSet& own, const CalibrationSpec& spec,
+                                           std::stop_token stop) {
   if (Status ok = CheckSpec(model, data, spec); !ok) return tl::unexpected(ok.error());
   if (data.info.rows < 2 * kLeastPairs) {
     return Fail(ErrorCode::kFailedPrecondition,
                 fmt::format("data set {} has {} rows only", data.info.spec.id, data.info.rows),
                 fmt::format("A check needs at least {}", 2 * kLeastPairs));
   }
-  const std::vector<std::uint32_t> rows = ChooseRows(model, data, spec.pairs);
-  auto report = Calibration(model, data, spec).Run(rows, stop);
+  std::vector<std::uint32_t> rows = ChooseRows(model, data, spec.pairs);
+  const bool same = data.info.sha256 == own.info.sha256;
+  // The guess needs rows of its own.
+  if (same) rows.resize(std::min<std::size_t>(rows.size(), data.info.rows * 2 / 3));
+  const std::set<std::uint32_t> tested =
+      same ? std::set<std::uint32_t>(rows.begin(), rows.end()) : std::set<std::uint32_t>();
+  auto report = Calibration(model, data, spec, FitGuess(own, tested)).Run(rows, stop);
   if (!report) return report;
   report->source =
       data.info.sha256 == model.record.dataset_sha256

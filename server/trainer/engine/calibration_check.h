@@ -9,10 +9,12 @@
 
 namespace inferon::trainer {
 
-// spec.pairs and spec.draws at most; kInvalidArgument for numbers out of range,
+// Pairs of `data` are tested; what x alone says of theta is learned from rows of `own`, the model's
+// data set (or `data` again where that is gone). kInvalidArgument for numbers out of range,
 // kFailedPrecondition where the data set is not of the model's prior and columns or has too few
 // rows, kCancelled when stopped.
 Result<CalibrationReport> CheckCalibration(const LoadedModel& model, const StoredDataSet& data,
-                                           const CalibrationSpec& spec, std::stop_token stop);
+                                           const StoredDataSet& own, const CalibrationSpec& spec,
+                                           std::stop_token stop);
 
 }  // namespace inferon::trainer

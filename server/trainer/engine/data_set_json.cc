@@ -27,6 +27,7 @@ Result<DataSetInfo> InfoFrom(const Json& json) {
   json.at("columns").get_to(info.spec.columns);
   json.at("x_names").get_to(info.spec.x_names);
   json.at("traces").get_to(info.spec.traces);
+  info.spec.project = json.value("project", info.spec.project);
   json.at("rows").get_to(info.rows);
   json.at("dropped").get_to(info.dropped);
   json.at("sha256").get_to(info.sha256);
@@ -45,6 +46,7 @@ std::string DataSetJson(const DataSetInfo& info) {
               {"columns", info.spec.columns},
               {"x_names", info.spec.x_names},
               {"traces", info.spec.traces},
+              {"project", info.spec.project},
               {"rows", info.rows},
               {"dropped", info.dropped},
               {"sha256", info.sha256},

@@ -126,10 +126,12 @@ Result<DataSetInfo> DataSetStore::Import(const DataSetSpec& spec,
   const std::filesystem::path target = folder_ / spec.id;
   if (std::filesystem::exists(target / kInfoFile)) {
     auto there = Get(spec.id);
-    if (there && there->sha256 == info.sha256) return there;
-    return Fail(ErrorCode::kAlreadyExists,
-                fmt::format("there is a data set {} with other content", spec.id),
-                "Choose another id");
+    const bool own = there && there->spec.project == spec.project;
+    if (own && there->sha256 == info.sha256) return there;
+    return Fail(
+        ErrorCode::kAlreadyExists,
+        fmt::format("there is a data set {} with other content or of another project", spec.id),
+        "Choose another id");
   }
   WriteFileAtomically(staging.path() / kInfoFile, DataSetJson(info));
   std::filesystem::remove_all(target);  // What is there without dataset.json is no data set.

@@ -12,6 +12,8 @@
 #include "server/trainer/engine/calibration_check.h"
 #include "server/trainer/engine/data_set_store.h"
 #include "server/trainer/engine/model_training.h"
+#include "server/trainer/engine/proposal.h"
+#include "server/trainer/engine/study_round.h"
 #include "server/trainer/engine/theta_posterior.h"
 #include "server/trainer/queries/posterior.h"
 
@@ -75,12 +77,24 @@ class LocalEngine : public InferenceEngine {
     return (*data)->info;
   }
 
+  Result<StudyRoundInfo> ExportStudyRound(const std::string& study, const std::string& round,
+                                          const TakeStudyRows& take,
+                                          std::stop_token stop) override {
+    return ReadStudyRound(options_.folder / "studies", study, round, take, stop);
+  }
+
   Result<ModelInfo> TrainModel(const TrainSpec& spec, const OnEpoch& progress,
                                std::stop_token stop) override {
     if (Status ok = CheckId("model", spec.model); !ok) return tl::unexpected(ok.error());
     auto data = store_.Open(spec.data_set);
     if (!data) return tl::unexpected(data.error());
-    const auto plan = PlanTraining(spec, **data);
+    std::shared_ptr<const LoadedModel> base;
+    if (!spec.base.empty()) {
+      auto loaded = registry_.LoadSimulator(spec.base);
+      if (!loaded) return tl::unexpected(loaded.error());
+      base = std::move(*loaded);
+    }
+    const auto plan = base ? PlanTuning(spec, **data, base->record) : PlanTraining(spec, **data);
     if (!plan) return tl::unexpected(plan.error());
     if (auto existing = registry_.Get(spec.model)) {
       if (IsMadeBy(*existing, *plan)) return InfoOf(*existing);
@@ -92,9 +106,13 @@ class LocalEngine : public InferenceEngine {
     }
     const auto place = Enter(spec.model);
     if (!place) return tl::unexpected(place.error());
-    TrainingRun run{
-        *plan,    **data, options_.folder / "training" / spec.model, options_.training_threads,
-        progress, stop};
+    TrainingRun run{*plan,
+                    **data,
+                    options_.folder / "training" / spec.model,
+                    base.get(),
+                    options_.training_threads,
+                    progress,
+                    stop};
     auto trained = TrainSimulatorModel(run, factory_, clock_);
     if (!trained) return tl::unexpected(trained.error());
     registry_.Add(std::move(trained->record), *trained->estimator, {});
@@ -183,6 +201,16 @@ class LocalEngine : public InferenceEngine {
     return PosteriorMap{std::move(map->theta), map->log_density, std::move(question->warnings)};
   }
 
+  Result<ProposalReport> Propose(const ProposalSpec& spec, const TakeTheta& take,
+                                 std::stop_token stop) override {
+    auto question = Ask({spec.model, spec.x});
+    if (!question) return tl::unexpected(question.error());
+    auto report =
+        ProposeTheta(*question->model->estimator, *question->model->space, spec, take, stop);
+    if (report) report->warnings = std::move(question->warnings);
+    return report;
+  }
+
   Result<CalibrationReport> Check(const CalibrationSpec& spec, std::stop_token stop) override {
     const auto model = registry_.LoadSimulator(spec.model);
     if (!model) return tl::unexpected(model.error());
@@ -190,7 +218,9 @@ class LocalEngine : public InferenceEngine {
         spec.data_set.empty() ? (*model)->record.simulator->data_set : spec.data_set;
     const auto data = store_.Open(id);
     if (!data) return tl::unexpected(data.error());
-    return CheckCalibration(**model, **data, spec, stop);
+    // Without the model's own data set the pairs themselves must do.
+    const auto own = store_.Open((*model)->record.simulator->data_set);
+    return CheckCalibration(**model, **data, own ? **own : **data, spec, stop);
   }
 
  private:
@@ -252,6 +282,12 @@ class LocalEngine : public InferenceEngine {
           "the log densities of this estimator are approximate: they come from an equation that is "
           "solved in steps; those of flow and affine-flow are exact");
     }
+    if (!simulator.repair.empty()) {
+      question.warnings.push_back(
+          fmt::format("draws and densities of model {} are repaired: scaled and shifted to fit "
+                      "held-out pairs (model.json has the factors)",
+                      question.model->record.id));
+    }
     return question;
   }
 
@@ -285,7 +321,8 @@ ModelInfo InfoOf(const ModelRecord& record) {
           record.heldout_log_density,
           record.seed,
           record.weight_count,
-          record.create_time};
+          record.create_time,
+          BaseOf(s.settings)};
 }
 
 }  // namespace inferon::trainer

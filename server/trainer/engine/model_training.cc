@@ -2,10 +2,20 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
 #include "server/trainer/estimators/training.h"
+#include "server/trainer/registry/repair.h"
 
 namespace inferon::trainer {
 namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t kMostRepairRows = 2000;
+constexpr const char* kBaseKey = "from";      // In a model's settings.
+constexpr const char* kBaseSuffix = ".base";  // Weights that a training goes on from.
 
 // What a density over the space gains on the held-out rows when it is one over the parameters' own
 // units.
@@ -35,32 +45,164 @@ ModelRecord RecordOf(const TrainingRun& run, const estimators::TrainingResult& r
                                      plan.space.MapsText(),
                                      run.data.info.spec.columns,
                                      run.data.info.spec.traces,
-                                     RecipeJson(plan.recipe),
+                                     plan.Settings(),
                                      plan.recipe.training.heldout_share};
   return record;
+}
+
+// A config without its key "repair".
+struct Config {
+  std::string rest;
+  bool repair = false;
+};
+Result<Config> TakeRepair(const std::string& text) {
+  json j = json::parse(text, nullptr, false);
+  if (!j.is_object() || !j.contains("repair")) return Config{text, false};  // Checked later.
+  if (!j["repair"].is_boolean()) {
+    return InvalidArgument("repair is neither true nor false",
+                           "Give \"repair\": true or leave it out");
+  }
+  const bool repair = j["repair"].get<bool>();
+  j.erase("repair");
+  return Config{j.empty() ? "" : j.dump(), repair};
+}
+
+std::string FitRepairOf(const TrainingRun& run, const estimators::DensityEstimator& estimator) {
+  const TrainingPlan& plan = run.plan;
+  const auto split = estimators::SplitRows(run.data.info.rows, plan.recipe.training);
+  const std::vector<std::uint32_t> rows = RepairRows(split.heldout);
+  std::vector<float> theta;
+  for (const std::uint32_t row : rows) {
+    const std::vector<float> point = plan.space.Centres(run.data.theta.Row(row));
+    theta.insert(theta.end(), point.begin(), point.end());
+  }
+  const estimators::RowSource all = run.data.XSource();
+  const estimators::RowSource x{rows.size(), all.columns,
+                                [&](std::span<const std::uint32_t> indices, float* out) {
+                                  std::vector<std::uint32_t> wanted;
+                                  for (const std::uint32_t i : indices) wanted.push_back(rows[i]);
+                                  all.fill(wanted, out);
+                                }};
+  return RepairJson(FitRepair(estimator, x, {theta.data(), rows.size(), plan.space.dimension()},
+                              plan.space.Axes()));
+}
+
+Status CheckRows(const StoredDataSet& data, std::uint64_t least) {
+  if (data.info.rows >= least) return {};
+  return Fail(ErrorCode::kFailedPrecondition,
+              fmt::format("data set {} has {} rows, too few to train on", data.info.spec.id,
+                          data.info.rows),
+              fmt::format("Import at least {}; thousands are usual", least));
+}
+
+Status CheckBase(const StoredDataSet& data, const ModelRecord& base) {
+  const DataSetSpec& own = data.info.spec;
+  const SimulatorRecord& other = *base.simulator;
+  if (own.prior == other.prior && own.columns == other.columns && own.traces == other.traces) {
+    return {};
+  }
+  return Fail(
+      ErrorCode::kFailedPrecondition,
+      fmt::format("data set {} has another prior or other columns than model {}", own.id, base.id),
+      "Import it with the model's own prior file and the same columns of x");
+}
+
+// The base's recipe with the settings of a fine-tuning: a tenth of its learning rate, more rows
+// held out because there are few.
+Result<Recipe> TuningRecipe(const ModelRecord& base, const TrainingShape& shape) {
+  json settings = json::parse(base.simulator->settings);
+  auto recipe = DefaultRecipe(settings.value("estimator", std::string()), shape);
+  if (!recipe) return recipe;
+  const estimators::TrainingOptions rules = recipe->training;
+  settings.erase("estimator");
+  settings.erase("device");
+  settings.erase("repair");
+  settings.erase(kBaseKey);
+  if (Status ok = ApplyConfig(settings.dump(), &*recipe); !ok) return tl::unexpected(ok.error());
+  recipe->training.learning_rate /= 10;
+  recipe->training.max_epochs = rules.max_epochs;
+  recipe->training.patience = rules.patience;
+  recipe->training.batch_size = rules.batch_size;
+  recipe->training.heldout_share = 0.2;
+  return recipe;
+}
+
+bool SameNetworks(const estimators::FlowOptions& a, const estimators::FlowOptions& b) {
+  return a.transforms == b.transforms && a.hidden == b.hidden && a.bins == b.bins &&
+         a.members == b.members && a.summaries == b.summaries && a.trials == b.trials &&
+         a.summary_network == b.summary_network;
 }
 
 }  // namespace
 
 Result<TrainingPlan> PlanTraining(const TrainSpec& spec, const StoredDataSet& data) {
-  if (data.info.rows < kLeastTrainingRows) {
-    return Fail(ErrorCode::kFailedPrecondition,
-                fmt::format("data set {} has {} rows, too few to train on", data.info.spec.id,
-                            data.info.rows),
-                fmt::format("Import at least {}; thousands are usual", kLeastTrainingRows));
-  }
+  if (Status ok = CheckRows(data, kLeastTrainingRows); !ok) return tl::unexpected(ok.error());
   ThetaSpace space = ThetaSpace::Fit(data.info.spec.prior, data.theta.values());
   auto recipe = DefaultRecipe(spec.estimator, {data.info.rows, data.info.spec.columns, space.Axes(),
                                                data.info.spec.traces});
   if (!recipe) return tl::unexpected(recipe.error());
-  if (Status ok = ApplyConfig(spec.config, &*recipe); !ok) return tl::unexpected(ok.error());
+  auto config = TakeRepair(spec.config);
+  if (!config) return tl::unexpected(config.error());
+  if (Status ok = ApplyConfig(config->rest, &*recipe); !ok) return tl::unexpected(ok.error());
   recipe->training.seed = spec.seed;
-  return TrainingPlan{spec, data.info.sha256, std::move(space), std::move(*recipe)};
+  return TrainingPlan{
+      spec, data.info.sha256, std::move(space), std::move(*recipe), config->repair, {}, {}};
+}
+
+Result<TrainingPlan> PlanTuning(const TrainSpec& spec, const StoredDataSet& data,
+                                const ModelRecord& base) {
+  if (Status ok = CheckRows(data, kLeastTuningRows); !ok) return tl::unexpected(ok.error());
+  if (Status ok = CheckBase(data, base); !ok) return tl::unexpected(ok.error());
+  auto space = ThetaSpace::Load(data.info.spec.prior, base.simulator->maps);
+  if (!space) return tl::unexpected(space.error());
+  auto recipe = TuningRecipe(
+      base, {data.info.rows, data.info.spec.columns, space->Axes(), data.info.spec.traces});
+  if (!recipe) return tl::unexpected(recipe.error());
+  if (!spec.estimator.empty() && spec.estimator != recipe->estimator) {
+    return InvalidArgument(fmt::format("model {} is of estimator {}, not {}", base.id,
+                                       recipe->estimator, spec.estimator),
+                           "Leave --estimator out: a fine-tuned model keeps its base's");
+  }
+  const estimators::FlowOptions before = recipe->flow;
+  const auto config = TakeRepair(spec.config);
+  if (!config) return tl::unexpected(config.error());
+  if (Status ok = ApplyConfig(config->rest, &*recipe); !ok) return tl::unexpected(ok.error());
+  if (!SameNetworks(before, recipe->flow)) {
+    return InvalidArgument("the configuration changes the networks of a model that is fine-tuned",
+                           "Change settings of the training only, such as learning_rate");
+  }
+  recipe->training.seed = spec.seed;
+  TrainSpec named = spec;
+  named.base = base.id;  // It may have been asked for by an alias.
+  return TrainingPlan{std::move(named), data.info.sha256,  std::move(*space),  std::move(*recipe),
+                      config->repair,   base.architecture, base.weights_sha256};
+}
+
+std::string TrainingPlan::Settings() const {
+  if (!repair && spec.base.empty()) return RecipeJson(recipe);
+  json settings = json::parse(RecipeJson(recipe));
+  if (repair) settings["repair"] = true;
+  if (!spec.base.empty()) {
+    settings[kBaseKey] = {{"model", spec.base}, {"weights_sha256", base_weights_sha256}};
+  }
+  return settings.dump();
+}
+
+std::string BaseOf(const std::string& settings) {
+  const json all = json::parse(settings, nullptr, false);
+  if (!all.is_object() || !all.contains(kBaseKey) || !all[kBaseKey].is_object()) return {};
+  return all[kBaseKey].value("model", std::string());
+}
+
+std::vector<std::uint32_t> RepairRows(std::span<const std::uint32_t> heldout) {
+  const auto rows = heldout.subspan(heldout.size() / 2);
+  const auto most = rows.first(std::min(rows.size(), kMostRepairRows));
+  return {most.begin(), most.end()};
 }
 
 bool IsMadeBy(const ModelRecord& record, const TrainingPlan& plan) {
   return record.simulator && record.dataset_sha256 == plan.data_set_sha256 &&
-         record.seed == plan.spec.seed && record.simulator->settings == RecipeJson(plan.recipe);
+         record.seed == plan.spec.seed && record.simulator->settings == plan.Settings();
 }
 
 Result<TrainedModel> TrainSimulatorModel(const TrainingRun& run, EstimatorFactory& factory,
@@ -70,6 +212,11 @@ Result<TrainedModel> TrainSimulatorModel(const TrainingRun& run, EstimatorFactor
   training.threads = run.threads;
   training.checkpoint = run.checkpoint;
   training.stop = run.stop;
+  if (run.base != nullptr) {
+    training.start_architecture = plan.base_architecture;
+    training.start_weights = run.checkpoint.string() + kBaseSuffix;
+    run.base->estimator->Save(training.start_weights);
+  }
   if (run.progress) {
     training.progress = [&](const estimators::TrainingProgress& p) {
       run.progress({p.epoch, p.max_epochs, p.training_loss, p.heldout_loss, p.rows_per_second});
@@ -83,11 +230,14 @@ Result<TrainedModel> TrainSimulatorModel(const TrainingRun& run, EstimatorFactor
   estimators::TrainingResult result;
   auto estimator = factory.TrainDensityEstimator(plan.recipe.flow, pairs, training, &result);
   if (!estimator) return tl::unexpected(estimator.error());
-  return TrainedModel{RecordOf(run, result, clock), std::move(*estimator)};
+  TrainedModel trained{RecordOf(run, result, clock), std::move(*estimator)};
+  if (plan.repair) trained.record.simulator->repair = FitRepairOf(run, *trained.estimator);
+  return trained;
 }
 
 void RemoveCheckpoints(const std::filesystem::path& checkpoint) {
   std::error_code ignored;
+  std::filesystem::remove(checkpoint.string() + kBaseSuffix, ignored);
   std::filesystem::remove(checkpoint, ignored);
   for (std::uint32_t m = 1; m < estimators::kMaxMembers; ++m) {
     std::filesystem::remove(checkpoint.string() + ".member" + std::to_string(m), ignored);

@@ -52,6 +52,7 @@ void ForEachField(Recipe& r, const Field& field) {
   field("bins", r.flow.bins);
   field("members", r.flow.members);
   field("summaries", r.flow.summaries);
+  field("trials", r.flow.trials);
   field("max_epochs", r.training.max_epochs);
   field("patience", r.training.patience);
   field("batch_size", r.training.batch_size);
@@ -77,6 +78,48 @@ Status Assign(const Json& value, const char* key, std::uint32_t& to) {
 Status Assign(const Json& value, const char* key, double& to) {
   if (!value.is_number()) return Refuse(fmt::format("\"{}\" is not a number", key), "Give one");
   to = value.get<double>();
+  return {};
+}
+
+Status Assign(const Json& value, const char* key, std::string& to) {
+  if (!value.is_string()) return Refuse(fmt::format("\"{}\" is not a text", key), "Give one");
+  to = value.get<std::string>();
+  return {};
+}
+
+// The settings of BayesFlow 2 beside its time-series network: dual couplings are two half steps.
+void UsePaperSettings(Recipe* recipe) {
+  recipe->flow.summaries = 16;
+  if (!estimators::IsField(recipe->flow.family)) {
+    recipe->flow.transforms = 12;
+    recipe->flow.hidden = 128;
+  }
+  recipe->training.max_epochs = 100;
+  recipe->training.patience = 100;
+  recipe->training.batch_size = 32;
+  recipe->training.learning_rate = 5e-4;
+  recipe->training.weight_decay = 5e-3;
+  recipe->training.gradient_clip = 1.5;
+  recipe->training.ema_decay = 0;
+}
+
+// The summary network comes first: other keys may change what it brings along.
+Status AssignSummary(const Json& json, Recipe* recipe) {
+  if (!json.contains("summary")) return {};
+  std::string name;
+  if (Status ok = Assign(json["summary"], "summary", name); !ok) return ok;
+  const auto network = estimators::SummaryNetworkOf(name);
+  if (!network) {
+    return Refuse(
+        fmt::format("there is no summary network '{}'", name),
+        fmt::format("Choose one of {}", fmt::join(estimators::kSummaryNetworkNames, ", ")));
+  }
+  if (recipe->flow.input != estimators::InputNetwork::kSummary) {
+    return Refuse("\"summary\" is for time series, and x has values",
+                  "Leave it out, or import x as --traces");
+  }
+  recipe->flow.summary_network = *network;
+  if (*network == estimators::SummaryNetwork::kPaper) UsePaperSettings(recipe);
   return {};
 }
 
@@ -117,8 +160,11 @@ Status ApplyConfig(std::string_view text, Recipe* recipe) {
   if (text.empty()) return {};
   const Json json = Json::parse(text, nullptr, false);
   if (!json.is_object()) return Refuse("it is not a JSON object", "Write {\"max_epochs\": 100}");
-  std::vector<std::string> known;
-  Status status;
+  std::vector<std::string> known = {"summary", "device"};
+  Status status = AssignSummary(json, recipe);
+  if (status && json.contains("device")) {
+    status = Assign(json["device"], "device", recipe->training.device);
+  }
   ForEachField(*recipe, [&](const char* key, auto& value) {
     known.emplace_back(key);
     if (status && json.contains(key)) status = Assign(json[key], key, value);
@@ -135,6 +181,10 @@ Status ApplyConfig(std::string_view text, Recipe* recipe) {
 
 std::string RecipeJson(const Recipe& recipe) {
   Json json = {{"estimator", recipe.estimator}};
+  if (recipe.flow.input == estimators::InputNetwork::kSummary) {
+    json["summary"] = estimators::NameOf(recipe.flow.summary_network);
+  }
+  if (recipe.training.device != "cpu") json["device"] = recipe.training.device;
   Recipe copy = recipe;
   ForEachField(copy, [&](const char* key, auto& value) { json[key] = value; });
   return json.dump();

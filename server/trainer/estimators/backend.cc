@@ -1,5 +1,6 @@
 #include "server/trainer/estimators/backend.h"
 
+#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/mm.h>
@@ -103,6 +104,17 @@ ComputeScope::~ComputeScope() {
   _mm_setcsr(control_before_);
 #endif
   SetThreads(threads_before_);
+}
+
+Status CheckDevice(const std::string& device) {
+  if (device == kCpuDevice) return {};
+  if (device != kCudaDevice) {
+    return InvalidArgument("there is no device '" + device + "'", "choose cpu or cuda");
+  }
+  if (at::globalContext().hasCUDA()) return {};
+  return Fail(ErrorCode::kFailedPrecondition,
+              "the device is cuda, but this LibTorch finds no CUDA device",
+              "choose cpu, or build against a LibTorch with CUDA on a machine that has one");
 }
 
 void UseWidestBlas(char** argv) {

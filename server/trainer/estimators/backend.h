@@ -2,8 +2,17 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+
+#include "common/base/result.h"
 
 namespace inferon::estimators {
+
+// Where networks may compute.
+inline constexpr const char* kCpuDevice = "cpu";
+inline constexpr const char* kCudaDevice = "cuda";
+// kInvalidArgument for an unknown name, kFailedPrecondition where LibTorch finds no such device.
+Status CheckDevice(const std::string& device);
 
 // For its life the calling thread computes with a fixed number of threads of its own and flushes
 // denormal numbers to zero; then it is as before. BLAS stays at one thread for the whole process:

@@ -6,7 +6,10 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "server/trainer/estimators/backend.h"
 #include "server/trainer/estimators/path.h"
+#include "server/trainer/estimators/summary_networks.h"
+#include "server/trainer/estimators/trials.h"
 
 namespace inferon::estimators {
 namespace {
@@ -14,7 +17,9 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr int kOldestSchema = 1;  // Without axes and feature_revision: all kUnit, revision 1.
-constexpr int kSchema = 2;
+constexpr int kSchema = 3;
+// Without summary_network and trials: SummaryNetwork::kConvGru, one trial. Still written for these.
+constexpr int kPlainSchema = 2;
 // By DensityFamily.
 constexpr std::array<const char*, 4> kKinds = {"spline-coupling-flow", "affine-coupling-flow",
                                                "flow-matching", "diffusion"};
@@ -22,13 +27,38 @@ constexpr std::size_t kFeatureContext = 32;
 constexpr std::size_t kTraceBlocks =
     16;  // Means of the trace that join the summaries as distances.
 
-std::unique_ptr<InputModule> MakeInput(const FlowOptions& options, WeightStore* store) {
+std::unique_ptr<InputModule> MakeSummary(SummaryNetwork network, std::size_t points,
+                                         std::size_t outputs, WeightStore* store) {
+  switch (network) {
+    case SummaryNetwork::kDilated:
+      return MakeDilatedModule(points, outputs, store);
+    case SummaryNetwork::kTransformer:
+      return MakeTransformerModule(points, outputs, store);
+    case SummaryNetwork::kPaper:
+      return MakePaperModule(points, outputs, store);
+    case SummaryNetwork::kConvGru:
+      break;
+  }
+  return MakeSummaryModule(points, outputs, store);
+}
+
+// Reads one trial.
+std::unique_ptr<InputModule> MakeTrialInput(const FlowOptions& options, WeightStore* store) {
+  const std::size_t columns = options.input_columns / options.trials;
   if (options.input == InputNetwork::kSummary) {
-    return MakeSummaryModule(options.input_columns, options.summaries, store);
+    return MakeSummary(options.summary_network, columns, options.summaries, store);
   }
   const bool linear = options.feature_revision >= 2;
-  return MakeFeatureModule((linear ? 3 : 2) * options.input_columns, kFeatureContext, linear,
-                           store);
+  return MakeFeatureModule((linear ? 3 : 2) * columns, kFeatureContext, linear, store);
+}
+
+std::unique_ptr<InputModule> MakeInput(const FlowOptions& options, WeightStore* store) {
+  auto one = MakeTrialInput(options, store);
+  if (options.trials == 1) return one;
+  const std::size_t columns = options.input_columns / options.trials;
+  const MissingFlags missing =
+      options.input == InputNetwork::kSummary ? MissingFlags{} : MissingFlags{columns, columns};
+  return MakePooledModule(std::move(one), options.trials, missing);
 }
 
 tl::unexpected<Error> BadArchitecture(const std::string& what) {
@@ -121,19 +151,25 @@ Status CheckSchema(const Json& json) {
 
 std::string ToJson(const FlowArchitecture& architecture) {
   const FlowOptions& o = architecture.options;
-  return Json{{"schema", kSchema},
-              {"kind", kKinds[static_cast<std::size_t>(o.family)]},
-              {"dimension", o.dimension},
-              {"input", o.input == InputNetwork::kSummary ? "summary" : "features"},
-              {"input_columns", o.input_columns},
-              {"transforms", o.transforms},
-              {"hidden", o.hidden},
-              {"bins", o.bins},
-              {"summaries", o.summaries},
-              {"axes", AxisNames(o)},
-              {"feature_revision", o.feature_revision},
-              {"masks", architecture.masks}}
-      .dump();
+  const bool plain = o.trials == 1 && (o.input == InputNetwork::kFeatures ||
+                                       o.summary_network == SummaryNetwork::kConvGru);
+  Json json = {{"schema", plain ? kPlainSchema : kSchema},
+               {"kind", kKinds[static_cast<std::size_t>(o.family)]},
+               {"dimension", o.dimension},
+               {"input", o.input == InputNetwork::kSummary ? "summary" : "features"},
+               {"input_columns", o.input_columns},
+               {"transforms", o.transforms},
+               {"hidden", o.hidden},
+               {"bins", o.bins},
+               {"summaries", o.summaries},
+               {"axes", AxisNames(o)},
+               {"feature_revision", o.feature_revision},
+               {"masks", architecture.masks}};
+  if (!plain) {
+    json["summary_network"] = NameOf(o.summary_network);
+    json["trials"] = o.trials;
+  }
+  return json.dump();
 }
 
 Result<FlowArchitecture> ArchitectureFromJson(const std::string& text) {
@@ -158,6 +194,13 @@ Result<FlowArchitecture> ArchitectureFromJson(const std::string& text) {
     o.hidden = json.at("hidden").get<std::uint32_t>();
     o.bins = json.at("bins").get<std::uint32_t>();
     o.summaries = json.at("summaries").get<std::uint32_t>();
+    if (json.at("schema") > kPlainSchema) {
+      const auto name = json.at("summary_network").get<std::string>();
+      const auto network = SummaryNetworkOf(name);
+      if (!network) return BadArchitecture("summary network is " + name);
+      o.summary_network = *network;
+      json.at("trials").get_to(o.trials);
+    }
     architecture.masks = json.at("masks").get<std::vector<std::vector<std::uint32_t>>>();
   } catch (const Json::exception& e) {
     return BadArchitecture(e.what());
@@ -182,6 +225,12 @@ Status CheckFlowOptions(const FlowOptions& o) {
   if (status) status = check(o.summaries, 1, 1024, "summaries");
   if (status) status = check(o.feature_revision, 1, 2, "feature_revision");
   if (status) status = check(o.members, 1, kMaxMembers, "members");
+  if (status) status = check(o.trials, 1, kMaxTrials, "trials");
+  if (status && o.input_columns % o.trials != 0) {
+    return InvalidArgument("rows of " + std::to_string(o.input_columns) + " values are not " +
+                               std::to_string(o.trials) + " trials of equal length",
+                           "set trials to the number of trials that a row of x holds");
+  }
   if (status && !o.axes.empty()) {
     status = check(o.axes.size(), o.dimension, o.dimension, "axes (their number)");
   }
@@ -202,6 +251,7 @@ DensityNetwork::DensityNetwork(FlowArchitecture architecture, std::uint64_t seed
 }
 
 void DensityNetwork::FitScaling(MatrixView rows) {
+  rows = {rows.data, rows.rows * options().trials, trial_columns()};
   if (summary()) {
     trace_ = TraceScaling::Fit(rows);
   } else {
@@ -210,12 +260,12 @@ void DensityNetwork::FitScaling(MatrixView rows) {
 }
 
 at::Tensor DensityNetwork::Scale(const float* raw, std::size_t rows) const {
-  const std::size_t columns = options().input_columns;
-  const std::size_t width = input_->inputs();
+  const std::size_t columns = trial_columns();
+  const std::size_t width = input_->inputs() / options().trials;
   const at::Tensor scaled =
-      EmptyTensor({static_cast<std::int64_t>(rows), static_cast<std::int64_t>(width)});
+      EmptyTensor({static_cast<std::int64_t>(rows), static_cast<std::int64_t>(input_->inputs())});
   float* out = MutableData(scaled);
-  for (std::size_t i = 0; i < rows; ++i, raw += columns, out += width) {
+  for (std::size_t i = 0; i < rows * options().trials; ++i, raw += columns, out += width) {
     if (!summary()) {
       linear_inputs() ? features_.ApplyBoth(raw, out) : features_.Apply(raw, out);
       continue;
@@ -224,6 +274,21 @@ at::Tensor DensityNetwork::Scale(const float* raw, std::size_t rows) const {
     std::fill(out + columns, out + width, out[columns - 1]);
   }
   return scaled;
+}
+
+at::Tensor DensityNetwork::Context(const at::Tensor& scaled) const {
+  if (!cuda_) return (*input_)(scaled);
+  return (*input_)(scaled.to(at::kCUDA)).to(at::kCPU);
+}
+
+Status DensityNetwork::UseDevice(const std::string& device) {
+  if (Status ok = CheckDevice(device); !ok) return ok;
+  cuda_ = device == kCudaDevice;
+  if (!cuda_) return {};
+  if (summary() && options().summary_network != SummaryNetwork::kConvGru) return {};
+  return InvalidArgument(
+      "this network computes on the CPU only",
+      "leave the device out, or choose the summary network dilated, transformer or paper");
 }
 
 std::size_t DensityNetwork::OutlierColumns() const {
@@ -235,18 +300,24 @@ std::vector<float> DensityNetwork::OutlierRows(const float* raw, std::size_t row
   const std::size_t width = OutlierColumns();
   std::vector<float> out(rows * width);
   if (!summary()) {
-    for (std::size_t i = 0; i < rows; ++i) {
-      features_.ApplyLinear(raw + i * columns, out.data() + i * width);
+    // Over several trials the mean: the same for any order of them.
+    std::vector<float> trial(width);
+    const auto trials = options().trials;
+    for (std::size_t i = 0; i < rows * trials; ++i) {
+      features_.ApplyLinear(raw + i * trial_columns(), trial.data());
+      float* row = out.data() + i / trials * width;
+      for (std::size_t j = 0; j < width; ++j) row[j] += trial[j] / static_cast<float>(trials);
     }
     return out;
   }
   const at::Tensor scaled = Scale(raw, rows);
   const at::Tensor summaries = Context(scaled).contiguous();
   const std::size_t count = options().summaries;
+  const std::size_t points = options().trials == 1 ? columns : input_->inputs();
   for (std::size_t i = 0; i < rows; ++i) {
     float* row = out.data() + i * width;
-    std::copy_n(Data(summaries) + i * count, count, row);
-    DescribeTrace(Data(scaled) + i * input_->inputs(), columns, row + count);
+    std::copy_n(Data(summaries) + i * input_->outputs(), count, row);
+    DescribeTrace(Data(scaled) + i * input_->inputs(), points, row + count);
     if (!std::all_of(raw + i * columns, raw + (i + 1) * columns,
                      [](float v) { return std::isfinite(v); })) {
       row[0] = std::numeric_limits<float>::quiet_NaN();
@@ -272,7 +343,7 @@ Status DensityNetwork::Load(const TensorFile& file) {
     if (!trace) return tl::unexpected(trace.error());
     trace_ = *trace;
   } else {
-    auto features = FeatureScaling::Load(file, options().input_columns);
+    auto features = FeatureScaling::Load(file, trial_columns());
     if (!features) return tl::unexpected(features.error());
     features_ = std::move(*features);
   }

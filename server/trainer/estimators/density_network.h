@@ -42,8 +42,11 @@ class DensityNetwork {
   void FitScaling(MatrixView rows);
   // Raw input rows to the input network's scaled rows.
   at::Tensor Scale(const float* raw, std::size_t rows) const;
-  // Scaled rows [n, ...] to contexts [n, c].
-  at::Tensor Context(const at::Tensor& scaled) const { return (*input_)(scaled); }
+  // Scaled rows [n, ...] to contexts [n, c], both in memory wherever the network computes.
+  at::Tensor Context(const at::Tensor& scaled) const;
+  // Computes contexts on this device from now on ("cpu" or "cuda"): kInvalidArgument for another
+  // and for a network that is written for the CPU, kFailedPrecondition without such a device.
+  Status UseDevice(const std::string& device);
 
   // Columns of the space in which distances from the training data are measured, and rows of it.
   std::size_t OutlierColumns() const;
@@ -57,11 +60,13 @@ class DensityNetwork {
 
  private:
   bool linear_inputs() const { return options().feature_revision >= 2; }
+  std::size_t trial_columns() const { return options().input_columns / options().trials; }
   bool summary() const { return options().input == InputNetwork::kSummary; }
 
   FlowArchitecture architecture_;
   WeightStore store_;
   std::unique_ptr<InputModule> input_;
+  bool cuda_ = false;  // Contexts are computed there.
   std::unique_ptr<CouplingFlow> flow_;
   std::unique_ptr<FieldNetwork> field_;
   FeatureScaling features_;  // Used for InputNetwork::kFeatures.

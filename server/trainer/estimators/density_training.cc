@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "common/base/clock.h"
+#include "common/base/hash.h"
 #include "server/trainer/estimators/backend.h"
 #include "server/trainer/estimators/draws.h"
 #include "server/trainer/estimators/ensemble.h"
@@ -147,33 +148,69 @@ double HeldoutLogDensity(const DensityEstimator& estimator, const PairData& data
   return std::accumulate(density.begin(), density.end(), 0.0) / static_cast<double>(count);
 }
 
-// One flow on the given rows. The seed of its start weights and shuffles is training.seed.
-Result<std::unique_ptr<StoredEstimator>> TrainFlow(const FlowOptions& options, const PairData& data,
-                                                   const RowSplit& split,
-                                                   const TrainingOptions& training,
-                                                   TrainingResult* result) {
+// A network that starts from the seed, with the scaling of its training rows.
+std::unique_ptr<DensityNetwork> NewNetwork(const FlowOptions& options, const PairData& data,
+                                           const RowSplit& split, const TrainingOptions& training) {
   auto network = std::make_unique<DensityNetwork>(
       FlowArchitecture{options,
                        CouplingMasks(options.dimension, options.transforms, training.seed)},
       training.seed);
-  {
-    const std::size_t most =
-        RowsFor(kScalingValues, data.x.columns,
-                options.input == InputNetwork::kSummary ? kScalingTraces : kScalingRows);
-    const std::vector<float> rows = FirstRows(data.x, split.training, most);
-    network->FitScaling({rows.data(), rows.size() / data.x.columns, data.x.columns});
+  const std::size_t most =
+      RowsFor(kScalingValues, data.x.columns,
+              options.input == InputNetwork::kSummary ? kScalingTraces : kScalingRows);
+  const std::vector<float> rows = FirstRows(data.x, split.training, most);
+  network->FitScaling({rows.data(), rows.size() / data.x.columns, data.x.columns});
+  return network;
+}
+
+// A trained network, for a training that goes on from it.
+Result<std::unique_ptr<DensityNetwork>> TrainedNetwork(const FlowOptions& options,
+                                                       const StoredPart& start) {
+  auto architecture = ArchitectureFromJson(start.architecture);
+  if (!architecture) return tl::unexpected(architecture.error());
+  const FlowOptions& own = architecture->options;
+  if (own.dimension != options.dimension || own.input_columns != options.input_columns ||
+      own.input != options.input || own.axes != options.axes || own.family != options.family) {
+    return InvalidArgument("the model to start from has other parameters or inputs than the data",
+                           "start from a model of the same prior and the same columns of x");
   }
-  const auto trainee = MakeTrainee(*network, data, training.seed);
-  const std::string description =
-      DescribeTraining(training, network->Architecture(), DescribePairs(data));
+  auto network = std::make_unique<DensityNetwork>(std::move(*architecture), 0);
+  if (Status ok = network->Load(start.tensors); !ok) return tl::unexpected(ok.error());
+  return network;
+}
+
+// One flow on the given rows, from `start` where there is one. The seed of its start weights and
+// shuffles is training.seed.
+Result<std::unique_ptr<StoredEstimator>> TrainFlow(const FlowOptions& options, const PairData& data,
+                                                   const RowSplit& split,
+                                                   const TrainingOptions& training,
+                                                   const StoredPart* start,
+                                                   TrainingResult* result) {
+  auto network =
+      start == nullptr
+          ? Result<std::unique_ptr<DensityNetwork>>(NewNetwork(options, data, split, training))
+          : TrainedNetwork(options, *start);
+  if (!network) return tl::unexpected(network.error());
+  if (Status ok = (*network)->UseDevice(training.device); !ok) return tl::unexpected(ok.error());
+  std::string description =
+      DescribeTraining(training, (*network)->Architecture(), DescribePairs(data));
+  if (start != nullptr) description += " from " + Sha256Hex(EncodeTensors(start->tensors));
+  const auto trainee = MakeTrainee(**network, data, training.seed);
   const Status status = Train(*trainee, split, training, description, SystemClock(), result);
   if (!status) return tl::unexpected(status.error());
-  FitOutliers(data.x, split.training, network.get());
-  auto estimator = MakeNetworkEstimator(std::move(network));
+  FitOutliers(data.x, split.training, network->get());
+  if (Status ok = (*network)->UseDevice(kCpuDevice); !ok) return tl::unexpected(ok.error());
+  auto estimator = MakeNetworkEstimator(std::move(*network));
   if (IsField(options.family)) {
     result->best_heldout_loss = -HeldoutLogDensity(*estimator, data, split, training.seed);
   }
   return estimator;
+}
+
+// What a training starts from: a part for each member; empty: from the seed.
+Result<std::vector<StoredPart>> StartOf(const TrainingOptions& training) {
+  if (training.start_weights.empty()) return std::vector<StoredPart>();
+  return ReadParts(training.start_architecture, training.start_weights);
 }
 
 }  // namespace
@@ -188,16 +225,19 @@ Result<std::unique_ptr<DensityEstimator>> TrainDensityEstimator(const FlowOption
   if (status && options.input == InputNetwork::kSummary) status = CheckTraces(data.x);
   if (!status) return tl::unexpected(status.error());
 
+  const auto start = StartOf(training);
+  if (!start) return tl::unexpected(start.error());
   const ComputeScope scope(training.threads);
   const RowSplit split = SplitRows(data.x.rows, training);
   FlowOptions one = options;
   one.members = 1;
+  const auto count = start->empty() ? options.members : static_cast<std::uint32_t>(start->size());
   std::vector<std::unique_ptr<StoredEstimator>> members;
   TrainingResult total;
-  for (std::uint32_t m = 0; m < options.members; ++m) {
+  for (std::uint32_t m = 0; m < count; ++m) {
     TrainingResult part;
-    auto member =
-        TrainFlow(one, data, split, MemberTraining(training, m, options.members, total), &part);
+    auto member = TrainFlow(one, data, split, MemberTraining(training, m, count, total),
+                            start->empty() ? nullptr : &(*start)[m], &part);
     if (!member) return tl::unexpected(member.error());
     AppendMember(part, &total);
     members.push_back(std::move(*member));

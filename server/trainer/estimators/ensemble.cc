@@ -125,33 +125,32 @@ tl::unexpected<Error> Damaged(const std::string& what) {
               "restore model.json from a copy or train the model again");
 }
 
-Result<std::unique_ptr<DensityEstimator>> LoadEnsemble(const Json& json, const TensorFile& file) {
+// What stands under a member's prefix.
+TensorFile MemberTensors(const TensorFile& file, std::size_t member) {
+  TensorFile part;
+  const std::string prefix = Prefix(member);
+  for (auto at = file.tensors.lower_bound(prefix);
+       at != file.tensors.end() && at->first.starts_with(prefix); ++at) {
+    part.tensors[at->first.substr(prefix.size())] = at->second;
+  }
+  return part;
+}
+
+Result<std::vector<StoredPart>> PartsOf(const Json& json, const TensorFile& file) {
   if (json.at("schema").get<int>() > kSchema) {
     return Fail(ErrorCode::kFailedPrecondition,
                 "the model was made by a later version of Inferon (a newer kind of ensemble)",
                 "use a version at least as new as the one that trained the model");
   }
-  const Json& parts = json.at("members");
-  if (!parts.is_array() || parts.size() < 2 || parts.size() > kMaxMembers) {
+  const Json& members = json.at("members");
+  if (!members.is_array() || members.size() < 2 || members.size() > kMaxMembers) {
     return Damaged("its members are not 2 to " + std::to_string(kMaxMembers));
   }
-  std::vector<std::unique_ptr<StoredEstimator>> members;
-  for (std::size_t m = 0; m < parts.size(); ++m) {
-    TensorFile part;
-    const std::string prefix = Prefix(m);
-    for (auto at = file.tensors.lower_bound(prefix);
-         at != file.tensors.end() && at->first.starts_with(prefix); ++at) {
-      part.tensors[at->first.substr(prefix.size())] = at->second;
-    }
-    auto member = LoadFlow(parts[m].dump(), part);
-    if (!member) return tl::unexpected(member.error());
-    if (m > 0 && ((*member)->dimension() != members[0]->dimension() ||
-                  (*member)->input_columns() != members[0]->input_columns())) {
-      return Damaged("its members differ in shape");
-    }
-    members.push_back(std::move(*member));
+  std::vector<StoredPart> parts;
+  for (std::size_t m = 0; m < members.size(); ++m) {
+    parts.push_back({members[m].dump(), MemberTensors(file, m)});
   }
-  return MakeEnsemble(std::move(members));
+  return parts;
 }
 
 }  // namespace
@@ -191,19 +190,37 @@ void AppendMember(const TrainingResult& part, TrainingResult* total) {
                              part.heldout_loss.end());
 }
 
-Result<std::unique_ptr<DensityEstimator>> LoadDensityEstimator(
-    const std::string& architecture_json, const std::filesystem::path& weights) {
+Result<std::vector<StoredPart>> ReadParts(const std::string& architecture,
+                                          const std::filesystem::path& weights) {
   auto file = ReadTensors(weights);
   if (!file) return tl::unexpected(file.error());
-  const Json json = Json::parse(architecture_json, nullptr, false);
+  const Json json = Json::parse(architecture, nullptr, false);
   try {
-    if (json.is_object() && json.value("kind", "") == kKind) return LoadEnsemble(json, *file);
+    if (json.is_object() && json.value("kind", "") == kKind) return PartsOf(json, *file);
   } catch (const Json::exception& e) {
     return Damaged(e.what());
   }
-  auto flow = LoadFlow(architecture_json, *file);
-  if (!flow) return tl::unexpected(flow.error());
-  return std::move(*flow);
+  std::vector<StoredPart> one;
+  one.push_back({architecture, std::move(*file)});
+  return one;
+}
+
+Result<std::unique_ptr<DensityEstimator>> LoadDensityEstimator(
+    const std::string& architecture_json, const std::filesystem::path& weights) {
+  const auto parts = ReadParts(architecture_json, weights);
+  if (!parts) return tl::unexpected(parts.error());
+  std::vector<std::unique_ptr<StoredEstimator>> members;
+  for (const StoredPart& part : *parts) {
+    auto member = LoadFlow(part.architecture, part.tensors);
+    if (!member) return tl::unexpected(member.error());
+    if (!members.empty() && ((*member)->dimension() != members[0]->dimension() ||
+                             (*member)->input_columns() != members[0]->input_columns())) {
+      return Damaged("its members differ in shape");
+    }
+    members.push_back(std::move(*member));
+  }
+  if (members.size() == 1) return std::move(members.front());
+  return MakeEnsemble(std::move(members));
 }
 
 }  // namespace inferon::estimators

@@ -7,14 +7,17 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/base/result.h"
@@ -60,6 +63,13 @@ struct TrainingOptions {
   double ema_decay = 0;           // Of the running mean of the weights that is kept; 0: none.
   std::uint64_t seed = 0;         // Start weights, shuffles, dropout, dequantisation.
   int threads = 1;                // Fixed: part of what makes a training repeatable.
+  // Where the networks on time series compute: "cpu", or "cuda" where LibTorch has it (not for
+  // SummaryNetwork::kConvGru and not for features: they are written for the CPU).
+  std::string device = "cpu";
+  // A trained estimator (what Save gave) that the training starts from, with its architecture and
+  // its input scaling; empty: from the seed.
+  std::string start_architecture = {};
+  std::filesystem::path start_weights = {};
   // Where checkpoints are kept (after each epoch, atomically); empty: none. A training that finds a
   // checkpoint of the same settings there goes on from it and ends as if it had not been cut off.
   std::filesystem::path checkpoint;
@@ -74,6 +84,26 @@ enum class InputNetwork {
   kFeatures,  // Fully connected; the input is standardised, NaN becomes 0 plus an indicator.
   kSummary,   // Trace: strided convolutions down to at most 64 steps, then a GRU.
 };
+
+// What reads a time series.
+enum class SummaryNetwork {
+  kConvGru,      // Strided convolutions, then a GRU; the fastest by far.
+  kDilated,      // Residual convolutions of growing reach, without recurrence.
+  kTransformer,  // Attention over at most 64 tokens, each a strided convolution.
+  kPaper,        // Convolution, bidirectional GRU and a skip branch over every point: slow.
+};
+inline constexpr std::array<std::string_view, 4> kSummaryNetworkNames = {"conv-gru", "dilated",
+                                                                         "transformer", "paper"};
+inline std::string_view NameOf(SummaryNetwork network) {
+  return kSummaryNetworkNames[static_cast<std::size_t>(network)];
+}
+// Nothing for an unknown name.
+inline std::optional<SummaryNetwork> SummaryNetworkOf(std::string_view name) {
+  for (std::size_t i = 0; i < kSummaryNetworkNames.size(); ++i) {
+    if (kSummaryNetworkNames[i] == name) return static_cast<SummaryNetwork>(i);
+  }
+  return std::nullopt;
+}
 
 // Range of one column of theta.
 enum class Axis {
@@ -101,6 +131,11 @@ struct FlowOptions {
   std::uint32_t hidden = 64;
   std::uint32_t bins = 5;        // Of a spline. More learn slower and end no better.
   std::uint32_t summaries = 32;  // Outputs of the summary network.
+  SummaryNetwork summary_network = SummaryNetwork::kConvGru;  // For InputNetwork::kSummary.
+  // A row of the input is this many trials of one theta, one after another, of equal length. The
+  // network reads each alone and takes the mean, so that their order does not matter. A trial of
+  // features that are all missing does not count.
+  std::uint32_t trials = 1;
   // Of the network on features: 1, compressed inputs (what older models have); 2, also linear
   // inputs and a linear skip.
   std::uint32_t feature_revision = 2;
@@ -108,6 +143,7 @@ struct FlowOptions {
   std::uint32_t members = 1;    // Flows, trained one after another; the density is their mean.
 };
 inline constexpr std::uint32_t kMaxMembers = 32;
+inline constexpr std::uint32_t kMaxTrials = 1024;
 
 // What came out of a training.
 struct TrainingResult {

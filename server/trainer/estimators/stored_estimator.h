@@ -1,7 +1,9 @@
 // A density estimator that can be a part of another's file.
 #pragma once
 
+#include <filesystem>
 #include <string>
+#include <vector>
 
 #include "common/base/files.h"
 #include "server/trainer/estimators/estimators.h"
@@ -24,6 +26,16 @@ class StoredEstimator : public DensityEstimator {
     return Architecture();
   }
 };
+
+// One estimator as it is stored: an ensemble has several.
+struct StoredPart {
+  std::string architecture;  // JSON text.
+  TensorFile tensors;
+};
+// The members of an ensemble, or the one estimator; kDataLoss for a damaged file, and
+// kFailedPrecondition for one of a later version.
+Result<std::vector<StoredPart>> ReadParts(const std::string& architecture,
+                                          const std::filesystem::path& weights);
 
 // Draws and densities of a flow come in tiles of this many rows.
 inline constexpr std::size_t kTile = 256;

@@ -68,7 +68,9 @@ class Training {
     if (options_.ema_decay > 0) state_.mean_weights = state_.weights;
     state_.adam.first.assign(count, 0);
     state_.adam.second.assign(count, 0);
-    state_.result.best_heldout_loss = std::numeric_limits<double>::infinity();
+    // Trained weights stay where no epoch improves on them.
+    state_.result.best_heldout_loss =
+        options_.start_weights.empty() ? std::numeric_limits<double>::infinity() : HeldoutLoss();
   }
 
   Status Epoch() {
@@ -228,6 +230,7 @@ std::string DescribeTraining(const TrainingOptions& options, const std::string& 
                       {"seed", options.seed},
                       {"threads", options.threads}};
   if (options.ema_decay > 0) json["ema_decay"] = options.ema_decay;
+  if (options.device != "cpu") json["device"] = options.device;
   return json.dump();
 }
 

@@ -78,7 +78,9 @@ Status WeightStore::Load(const TensorFile& file) {
   return {};
 }
 
-at::Tensor Linear::operator()(const at::Tensor& x) const { return at::linear(x, weight, bias); }
+at::Tensor Linear::operator()(const at::Tensor& x) const {
+  return at::linear(x, Beside(weight, x), Beside(bias, x));
+}
 
 Linear MakeLinear(WeightStore* store, const std::string& name, std::int64_t in, std::int64_t out,
                   double gain) {

@@ -43,6 +43,11 @@ class WeightStore {
   std::vector<WeightSpan> spans_;
 };
 
+// A weight where x lies; with the gradient to where it is kept.
+inline at::Tensor Beside(const at::Tensor& weight, const at::Tensor& x) {
+  return x.is_cpu() ? weight : weight.to(x.device());
+}
+
 // y = x W' + b.
 struct Linear {
   at::Tensor weight;  // [out, in]

@@ -54,13 +54,15 @@ json TrainingJson(const ModelRecord& record) {
 }
 
 json SimulatorJson(const SimulatorRecord& simulator) {
-  return {{"dataset", simulator.data_set},
-          {"prior", json::parse(PriorJson(simulator.prior))},
-          {"maps", json::parse(simulator.maps)},
-          {"columns", simulator.columns},
-          {"traces", simulator.traces},
-          {"settings", json::parse(simulator.settings)},
-          {"heldout_share", simulator.heldout_share}};
+  json j = {{"dataset", simulator.data_set},
+            {"prior", json::parse(PriorJson(simulator.prior))},
+            {"maps", json::parse(simulator.maps)},
+            {"columns", simulator.columns},
+            {"traces", simulator.traces},
+            {"settings", json::parse(simulator.settings)},
+            {"heldout_share", simulator.heldout_share}};
+  if (!simulator.repair.empty()) j["repair"] = json::parse(simulator.repair);
+  return j;
 }
 
 // What every model has.
@@ -109,6 +111,7 @@ Result<ModelRecord> SimulatorRecordFrom(const json& j) {
       s.at("dataset").get<std::string>(),   std::move(*prior),          s.at("maps").dump(),
       s.at("columns").get<std::uint64_t>(), s.at("traces").get<bool>(), s.at("settings").dump(),
       s.at("heldout_share").get<double>()};
+  if (s.contains("repair")) record.simulator->repair = s.at("repair").dump();
   return record;
 }
 

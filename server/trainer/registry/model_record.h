@@ -36,6 +36,7 @@ struct SimulatorRecord {
   bool traces = false;
   std::string settings;        // JSON text: estimator and its settings.
   double heldout_share = 0.1;  // Of the rows, held out of the training.
+  std::string repair = {};     // JSON text (repair.h); empty: as trained.
 };
 
 struct ModelRecord {

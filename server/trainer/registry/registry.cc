@@ -9,6 +9,7 @@
 #include "common/base/files.h"
 #include "common/base/hash.h"
 #include "server/trainer/registry/batching_estimator.h"
+#include "server/trainer/registry/repair.h"
 
 namespace inferon::trainer {
 namespace {
@@ -159,6 +160,15 @@ Result<SharedModel> Registry::ReadModel(const std::string& id) const {
   return model;
 }
 
+Status Registry::ApplyRepair(LoadedModel& model) {
+  if (model.record.simulator->repair.empty()) return {};
+  auto repair = RepairFromJson(model.record.simulator->repair, model.estimator->dimension());
+  if (!repair) return tl::unexpected(repair.error());
+  model.estimator =
+      MakeRepairedEstimator(std::move(model.estimator), std::move(*repair), model.space->Axes());
+  return {};
+}
+
 Result<SharedModel> Registry::ReadFromDisk(const ModelRecord& record) const {
   const std::filesystem::path weights = folder_ / record.id / kWeightsFile;
   if (Status ok = CheckFile(weights, record.weights_sha256, record); !ok) {
@@ -174,6 +184,7 @@ Result<SharedModel> Registry::ReadFromDisk(const ModelRecord& record) const {
     auto space = ThetaSpace::Load(record.simulator->prior, record.simulator->maps);
     if (!space) return tl::unexpected(space.error());
     model->space = std::move(*space);
+    if (Status ok = ApplyRepair(*model); !ok) return tl::unexpected(ok.error());
   } else if (Status ok = ReadClassifier(record, model.get()); !ok) {
     return tl::unexpected(ok.error());
   }

@@ -62,6 +62,7 @@ class Registry {
   Result<SharedModel> LoadKind(const std::string& id, bool simulator);
   Result<SharedModel> ReadModel(const std::string& id) const;
   Result<SharedModel> ReadFromDisk(const ModelRecord& record) const;
+  static Status ApplyRepair(LoadedModel& model);
   Status ReadClassifier(const ModelRecord& record, LoadedModel* model) const;
   template <typename Change>
   auto ChangeAliases(Change&& change);

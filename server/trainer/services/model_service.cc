@@ -35,10 +35,15 @@ v1::Model ModelService::WithAliases(const ModelRecord& record, const Aliases& al
   return message;
 }
 
-grpc::Status ModelService::ListModels(grpc::ServerContext*, const v1::ListModelsRequest* request,
+grpc::Status ModelService::ListModels(grpc::ServerContext* context,
+                                      const v1::ListModelsRequest* request,
                                       v1::ListModelsResponse* response) {
-  return rpc::Guard("ListModels", [&] {
-    const auto page = TakePage(registry_.List(), request->page_size(), request->page_token());
+  return guard_.Run(*context, *request, [&](const rpc::Caller& caller) {
+    std::vector<ModelRecord> all = registry_.List();
+    std::erase_if(all, [&](const ModelRecord& model) {
+      return !guard_.MaySee(caller, "models/" + model.id);
+    });
+    const auto page = TakePage(all, request->page_size(), request->page_token());
     if (!page) return rpc::ToStatus(page.error());
     const Aliases aliases = registry_.ListAliases().value_or(Aliases());
     for (const ModelRecord& record : page->records) {
@@ -49,9 +54,10 @@ grpc::Status ModelService::ListModels(grpc::ServerContext*, const v1::ListModels
   });
 }
 
-grpc::Status ModelService::GetModel(grpc::ServerContext*, const v1::GetModelRequest* request,
+grpc::Status ModelService::GetModel(grpc::ServerContext* context,
+                                    const v1::GetModelRequest* request,
                                     v1::GetModelResponse* response) {
-  return rpc::Guard("GetModel", [&] {
+  return guard_.Run(*context, *request, [&](const rpc::Caller&) {
     const auto id = rpc::ParseName(request->name(), "models");
     if (!id) return rpc::ToStatus(id.error());
     const auto record = registry_.Get(*id);
@@ -61,10 +67,10 @@ grpc::Status ModelService::GetModel(grpc::ServerContext*, const v1::GetModelRequ
   });
 }
 
-grpc::Status ModelService::PromoteModel(grpc::ServerContext*,
+grpc::Status ModelService::PromoteModel(grpc::ServerContext* context,
                                         const v1::PromoteModelRequest* request,
                                         v1::PromoteModelResponse* response) {
-  return rpc::Guard("PromoteModel", [&] {
+  return guard_.Run(*context, *request, [&](const rpc::Caller&) {
     const auto id = rpc::ParseName(request->name(), "models");
     if (!id) return rpc::ToStatus(id.error());
     return Answer(registry_.PromoteModel(*id, AliasOf(request->alias()), clock_.WallNow()),
@@ -72,10 +78,10 @@ grpc::Status ModelService::PromoteModel(grpc::ServerContext*,
   });
 }
 
-grpc::Status ModelService::RollBackModel(grpc::ServerContext*,
+grpc::Status ModelService::RollBackModel(grpc::ServerContext* context,
                                          const v1::RollBackModelRequest* request,
                                          v1::RollBackModelResponse* response) {
-  return rpc::Guard("RollBackModel", [&] {
+  return guard_.Run(*context, *request, [&](const rpc::Caller&) {
     std::string from;
     if (!request->from().empty()) {
       const auto id = rpc::ParseName(request->from(), "models");
@@ -87,20 +93,28 @@ grpc::Status ModelService::RollBackModel(grpc::ServerContext*,
   });
 }
 
-grpc::Status ModelService::ListModelAliases(grpc::ServerContext*,
-                                            const v1::ListModelAliasesRequest*,
+grpc::Status ModelService::ListModelAliases(grpc::ServerContext* context,
+                                            const v1::ListModelAliasesRequest* request,
                                             v1::ListModelAliasesResponse* response) {
-  return rpc::Guard("ListModelAliases", [&] {
+  return guard_.Run(*context, *request, [&](const rpc::Caller& caller) {
     const auto aliases = registry_.ListAliases();
     if (!aliases) return rpc::ToStatus(aliases.error());
-    for (const auto& [name, alias] : *aliases) *response->add_aliases() = ToProto(alias);
+    for (auto [name, alias] : *aliases) {
+      const auto hidden = [&](const std::string& model) {
+        return !guard_.MaySee(caller, "models/" + model);
+      };
+      if (hidden(alias.model)) continue;
+      std::erase_if(alias.earlier, hidden);
+      *response->add_aliases() = ToProto(alias);
+    }
     return grpc::Status::OK;
   });
 }
 
-grpc::Status ModelService::LoadModel(grpc::ServerContext*, const v1::LoadModelRequest* request,
+grpc::Status ModelService::LoadModel(grpc::ServerContext* context,
+                                     const v1::LoadModelRequest* request,
                                      v1::LoadModelResponse* response) {
-  return rpc::Guard("LoadModel", [&] {
+  return guard_.Run(*context, *request, [&](const rpc::Caller&) {
     const auto id = rpc::ParseName(request->name(), "models");
     if (!id) return rpc::ToStatus(id.error());
     const auto model = registry_.WarmUp(*id);
@@ -110,9 +124,10 @@ grpc::Status ModelService::LoadModel(grpc::ServerContext*, const v1::LoadModelRe
   });
 }
 
-grpc::Status ModelService::DeleteModel(grpc::ServerContext*, const v1::DeleteModelRequest* request,
+grpc::Status ModelService::DeleteModel(grpc::ServerContext* context,
+                                       const v1::DeleteModelRequest* request,
                                        v1::DeleteModelResponse*) {
-  return rpc::Guard("DeleteModel", [&] {
+  return guard_.Run(*context, *request, [&](const rpc::Caller&) {
     const auto id = rpc::ParseName(request->name(), "models");
     if (!id) return rpc::ToStatus(id.error());
     const Status deleted = registry_.Delete(*id);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/base/clock.h"
+#include "common/rpc/call_guard.h"
 #include "inferon/v1/inference.grpc.pb.h"
 #include "server/trainer/registry/registry.h"
 
@@ -10,7 +11,8 @@ namespace inferon::trainer {
 // Thread-safe. What it is given outlives it.
 class ModelService final : public v1::ModelService::Service {
  public:
-  ModelService(Registry& registry, Clock& clock) : registry_(registry), clock_(clock) {}
+  ModelService(Registry& registry, const rpc::CallGuard& guard, Clock& clock)
+      : registry_(registry), guard_(guard), clock_(clock) {}
 
   grpc::Status ListModels(grpc::ServerContext* context, const v1::ListModelsRequest* request,
                           v1::ListModelsResponse* response) override;
@@ -32,6 +34,7 @@ class ModelService final : public v1::ModelService::Service {
   v1::Model WithAliases(const ModelRecord& record, const Aliases& aliases) const;
 
   Registry& registry_;
+  const rpc::CallGuard& guard_;
   Clock& clock_;
 };
 

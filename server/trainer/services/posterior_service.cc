@@ -55,10 +55,12 @@ std::string RandomId() {
 }  // namespace
 
 PosteriorService::PosteriorService(Registry& registry, Experiments& experiments,
-                                   std::stop_token stop, int most_queries)
+                                   const rpc::CallGuard& guard, std::stop_token stop,
+                                   int most_queries)
     : registry_(registry),
       experiments_(experiments),
       stop_(std::move(stop)),
+      guard_(guard),
       queries_("posterior queries", most_queries) {}
 
 Result<PosteriorService::Question> PosteriorService::Ask(const std::string& model,
@@ -88,7 +90,7 @@ Result<PosteriorService::Question> PosteriorService::Ask(const std::string& mode
 grpc::Status PosteriorService::SamplePosterior(
     grpc::ServerContext* context, const v1::SamplePosteriorRequest* request,
     grpc::ServerWriter<v1::SamplePosteriorResponse>* writer) {
-  return Serve("SamplePosterior", *context, queries_, stop_,
+  return Serve(guard_, *context, *request, queries_, stop_,
                [&](std::stop_token stop) { return Sample(*request, stop, *writer); });
 }
 
@@ -122,7 +124,7 @@ Status PosteriorService::Sample(const v1::SamplePosteriorRequest& request, std::
 grpc::Status PosteriorService::EstimateMap(grpc::ServerContext* context,
                                            const v1::EstimateMapRequest* request,
                                            v1::EstimateMapResponse* response) {
-  return Serve("EstimateMap", *context, queries_, stop_,
+  return Serve(guard_, *context, *request, queries_, stop_,
                [&](std::stop_token stop) { return Map(*request, stop, *response); });
 }
 
@@ -146,7 +148,7 @@ Status PosteriorService::Map(const v1::EstimateMapRequest& request, std::stop_to
 grpc::Status PosteriorService::EvaluateLogProb(grpc::ServerContext* context,
                                                const v1::EvaluateLogProbRequest* request,
                                                v1::EvaluateLogProbResponse* response) {
-  return Serve("EvaluateLogProb", *context, queries_, stop_,
+  return Serve(guard_, *context, *request, queries_, stop_,
                [&](std::stop_token stop) { return LogProb(*request, stop, *response); });
 }
 
@@ -180,7 +182,7 @@ Status PosteriorService::LogProb(const v1::EvaluateLogProbRequest& request, std:
 grpc::Status PosteriorService::PredictPosterior(
     grpc::ServerContext* context, const v1::PredictPosteriorRequest* request,
     grpc::ServerWriter<v1::PredictPosteriorResponse>* writer) {
-  return Serve("PredictPosterior", *context, queries_, stop_,
+  return Serve(guard_, *context, *request, queries_, stop_,
                [&](std::stop_token stop) { return Predict(*request, stop, *writer); });
 }
 
@@ -203,6 +205,9 @@ Status PosteriorService::Predict(const v1::PredictPosteriorRequest& request, std
 
   const bool own_id = request.request_id().empty();
   ExperimentJob job;
+  if (const auto project = guard_.FindProject("models/" + record.id)) {
+    job.project = rpc::ParseName(*project, "projects").value_or(job.project);
+  }
   job.request_id = "predict." + (own_id ? RandomId() : request.request_id());
   job.title = fmt::format("Posterior prediction of {}", record.id);
   job.sets = {question->model->dimension(), found->codes};

@@ -4,6 +4,7 @@
 #include <stop_token>
 
 #include "common/base/clock.h"
+#include "common/rpc/call_guard.h"
 #include "inferon/v1/inference.grpc.pb.h"
 #include "server/trainer/queries/posterior.h"
 #include "server/trainer/registry/registry.h"
@@ -17,8 +18,8 @@ class PosteriorService final : public v1::PosteriorService::Service {
  public:
   // What it refers to outlives the service. `experiments` gives up after a while where the
   // scheduler is away.
-  PosteriorService(Registry& registry, Experiments& experiments, std::stop_token stop,
-                   int most_queries = 16);
+  PosteriorService(Registry& registry, Experiments& experiments, const rpc::CallGuard& guard,
+                   std::stop_token stop, int most_queries = 16);
 
   grpc::Status SamplePosterior(grpc::ServerContext* context,
                                const v1::SamplePosteriorRequest* request,
@@ -55,6 +56,7 @@ class PosteriorService final : public v1::PosteriorService::Service {
   Registry& registry_;
   Experiments& experiments_;
   const std::stop_token stop_;
+  const rpc::CallGuard& guard_;
   CallLimit queries_;
 };
 

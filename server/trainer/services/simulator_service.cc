@@ -41,20 +41,25 @@ void AddWarnings(const Warnings& warnings, Response& response) {
 
 }  // namespace
 
-SimulatorService::SimulatorService(InferenceEngine& engine, std::stop_token stop, int most_queries)
+SimulatorService::SimulatorService(InferenceEngine& engine, const rpc::CallGuard& guard,
+                                   std::stop_token stop, int most_queries)
     : engine_(engine),
       stop_(std::move(stop)),
+      guard_(guard),
       queries_("calls about data sets and their models", most_queries) {}
 
 grpc::Status SimulatorService::ImportDataset(grpc::ServerContext* context,
                                              grpc::ServerReader<v1::ImportDatasetRequest>* reader,
                                              v1::ImportDatasetResponse* response) {
-  return Serve("ImportDataset", *context, queries_, stop_, [&](std::stop_token stop) -> Status {
+  rpc::CallGuard::Admitted<void> admitted;
+  const auto body = [&](std::stop_token stop, const rpc::Caller& caller) -> Status {
     v1::ImportDatasetRequest request;
     if (!reader->Read(&request) || !request.has_dataset()) {
       return InvalidArgument("the import does not begin with a data set",
                              "Send the data set's description in the first message");
     }
+    admitted = guard_.CheckSubject(caller, request);
+    if (!admitted) return Fail(ErrorCode::kFailedPrecondition, "another project's");
     const auto described = rpc::FromProto(request.dataset());
     if (!described) return tl::unexpected(described.error());
     const DataSetSpec& spec = described->spec;
@@ -75,24 +80,32 @@ grpc::Status SimulatorService::ImportDataset(grpc::ServerContext* context,
     if (!info) return tl::unexpected(info.error());
     *response->mutable_dataset() = rpc::ToProto(*info);
     return {};
-  });
+  };
+  const auto& type = v1::ImportDatasetRequest::default_instance();
+  const grpc::Status served = Serve(guard_, *context, type, queries_, stop_, body);
+  return admitted ? served : admitted.error();
 }
 
 grpc::Status SimulatorService::ListDatasets(grpc::ServerContext* context,
-                                            const v1::ListDatasetsRequest*,
+                                            const v1::ListDatasetsRequest* request,
                                             v1::ListDatasetsResponse* response) {
-  return Serve("ListDatasets", *context, queries_, stop_, [&](std::stop_token stop) -> Status {
-    const auto all = engine_.ListDataSets(stop);
-    if (!all) return tl::unexpected(all.error());
-    for (const DataSetInfo& info : *all) *response->add_datasets() = rpc::ToProto(info);
-    return {};
-  });
+  return Serve(guard_, *context, *request, queries_, stop_,
+               [&](std::stop_token stop, const rpc::Caller& caller) -> Status {
+                 const auto all = engine_.ListDataSets(stop);
+                 if (!all) return tl::unexpected(all.error());
+                 for (const DataSetInfo& info : *all) {
+                   if (caller.Holds("projects/" + info.spec.project)) {
+                     *response->add_datasets() = rpc::ToProto(info);
+                   }
+                 }
+                 return {};
+               });
 }
 
 grpc::Status SimulatorService::ExportDataset(
     grpc::ServerContext* context, const v1::ExportDatasetRequest* request,
     grpc::ServerWriter<v1::ExportDatasetResponse>* writer) {
-  return Serve("ExportDataset", *context, queries_, stop_, [&](std::stop_token stop) -> Status {
+  return Serve(guard_, *context, *request, queries_, stop_, [&](std::stop_token stop) -> Status {
     const auto id = rpc::ParseName(request->name(), "datasets");
     if (!id) return tl::unexpected(id.error());
     const auto all = engine_.ListDataSets(stop);
@@ -119,17 +132,37 @@ grpc::Status SimulatorService::ExportDataset(
   });
 }
 
+grpc::Status SimulatorService::ExportStudyRound(
+    grpc::ServerContext* context, const v1::ExportStudyRoundRequest* request,
+    grpc::ServerWriter<v1::ExportStudyRoundResponse>* writer) {
+  return Serve(guard_, *context, *request, queries_, stop_, [&](std::stop_token stop) -> Status {
+    const auto study = rpc::ParseName(request->study(), "studies");
+    if (!study) return tl::unexpected(study.error());
+    bool first = true;
+    const auto take = [&](const StudyRoundInfo& info, const StudyRows& rows) -> Status {
+      const bool sent = writer->Write(rpc::ToProto(info, rows, first));
+      first = false;
+      return sent ? Status() : ClientGone();
+    };
+    const auto info = engine_.ExportStudyRound(*study, request->round(), take, stop);
+    if (!info) return tl::unexpected(info.error());
+    return {};
+  });
+}
+
 grpc::Status SimulatorService::TrainModel(grpc::ServerContext* context,
                                           const v1::TrainModelRequest* request,
                                           grpc::ServerWriter<v1::TrainModelResponse>* writer) {
-  return Serve("TrainModel", *context, queries_, stop_, [&](std::stop_token stop) -> Status {
+  return Serve(guard_, *context, *request, queries_, stop_, [&](std::stop_token stop) -> Status {
     const auto data_set = rpc::ParseName(request->dataset(), "datasets");
     if (!data_set) return tl::unexpected(data_set.error());
     if (request->config_json().size() > kMaxConfig) {
       return InvalidArgument("the configuration is longer than 64 KiB", "Shorten it");
     }
-    const TrainSpec spec{request->model_id(), *data_set, request->estimator(),
-                         request->config_json(), request->seed()};
+    const auto base = IdOf(request->base_model(), "models");
+    if (!base) return tl::unexpected(base.error());
+    const TrainSpec spec{request->model_id(),    *data_set,       request->estimator(),
+                         request->config_json(), request->seed(), *base};
     const auto progress = [&](const TrainingState& state) {
       v1::TrainModelResponse response;
       response.set_epoch(state.epoch);
@@ -149,13 +182,16 @@ grpc::Status SimulatorService::TrainModel(grpc::ServerContext* context,
 }
 
 grpc::Status SimulatorService::ListSimulatorModels(grpc::ServerContext* context,
-                                                   const v1::ListSimulatorModelsRequest*,
+                                                   const v1::ListSimulatorModelsRequest* request,
                                                    v1::ListSimulatorModelsResponse* response) {
-  return Serve("ListSimulatorModels", *context, queries_, stop_,
-               [&](std::stop_token stop) -> Status {
+  return Serve(guard_, *context, *request, queries_, stop_,
+               [&](std::stop_token stop, const rpc::Caller& caller) -> Status {
                  const auto all = engine_.ListModels(stop);
                  if (!all) return tl::unexpected(all.error());
-                 for (const ModelInfo& info : *all) *response->add_models() = rpc::ToProto(info);
+                 for (const ModelInfo& info : *all) {
+                   if (!guard_.MaySee(caller, "models/" + info.id)) continue;
+                   *response->add_models() = rpc::ToProto(info);
+                 }
                  return {};
                });
 }
@@ -163,7 +199,7 @@ grpc::Status SimulatorService::ListSimulatorModels(grpc::ServerContext* context,
 grpc::Status SimulatorService::GetSimulatorModel(grpc::ServerContext* context,
                                                  const v1::GetSimulatorModelRequest* request,
                                                  v1::GetSimulatorModelResponse* response) {
-  return Serve("GetSimulatorModel", *context, queries_, stop_, [&](std::stop_token stop) -> Status {
+  return Serve(guard_, *context, *request, queries_, stop_, [&](std::stop_token stop) -> Status {
     const auto id = rpc::ParseName(request->name(), "models");
     if (!id) return tl::unexpected(id.error());
     const auto info = engine_.GetModel(*id, stop);
@@ -176,7 +212,7 @@ grpc::Status SimulatorService::GetSimulatorModel(grpc::ServerContext* context,
 grpc::Status SimulatorService::SampleTheta(grpc::ServerContext* context,
                                            const v1::SampleThetaRequest* request,
                                            grpc::ServerWriter<v1::SampleThetaResponse>* writer) {
-  return Serve("SampleTheta", *context, queries_, stop_, [&](std::stop_token stop) -> Status {
+  return Serve(guard_, *context, *request, queries_, stop_, [&](std::stop_token stop) -> Status {
     const auto query = QueryOf(request->model(), request->x());
     if (!query) return tl::unexpected(query.error());
     const auto take = [&](const PosteriorDraw& block) -> Status {
@@ -194,25 +230,24 @@ grpc::Status SimulatorService::SampleTheta(grpc::ServerContext* context,
 grpc::Status SimulatorService::EvaluateThetaLogProb(grpc::ServerContext* context,
                                                     const v1::EvaluateThetaLogProbRequest* request,
                                                     v1::EvaluateThetaLogProbResponse* response) {
-  return Serve(
-      "EvaluateThetaLogProb", *context, queries_, stop_, [&](std::stop_token stop) -> Status {
-        const auto query = QueryOf(request->model(), request->x());
-        if (!query) return tl::unexpected(query.error());
-        const auto theta = rpc::FromArray<double>(request->theta(), 2);
-        if (!theta) return tl::unexpected(theta.error());
-        const auto answer = engine_.LogDensity(*query, *theta, stop);
-        if (!answer) return tl::unexpected(answer.error());
-        *response->mutable_log_density() =
-            rpc::ToArray<double>("log_density", answer->log_density, {answer->log_density.size()});
-        AddWarnings(answer->warnings, *response);
-        return {};
-      });
+  return Serve(guard_, *context, *request, queries_, stop_, [&](std::stop_token stop) -> Status {
+    const auto query = QueryOf(request->model(), request->x());
+    if (!query) return tl::unexpected(query.error());
+    const auto theta = rpc::FromArray<double>(request->theta(), 2);
+    if (!theta) return tl::unexpected(theta.error());
+    const auto answer = engine_.LogDensity(*query, *theta, stop);
+    if (!answer) return tl::unexpected(answer.error());
+    *response->mutable_log_density() =
+        rpc::ToArray<double>("log_density", answer->log_density, {answer->log_density.size()});
+    AddWarnings(answer->warnings, *response);
+    return {};
+  });
 }
 
 grpc::Status SimulatorService::EstimateThetaMap(grpc::ServerContext* context,
                                                 const v1::EstimateThetaMapRequest* request,
                                                 v1::EstimateThetaMapResponse* response) {
-  return Serve("EstimateThetaMap", *context, queries_, stop_, [&](std::stop_token stop) -> Status {
+  return Serve(guard_, *context, *request, queries_, stop_, [&](std::stop_token stop) -> Status {
     const auto query = QueryOf(request->model(), request->x());
     if (!query) return tl::unexpected(query.error());
     const auto map = engine_.Map(*query, request->draws(), request->seed(), stop);
@@ -224,16 +259,49 @@ grpc::Status SimulatorService::EstimateThetaMap(grpc::ServerContext* context,
   });
 }
 
+grpc::Status SimulatorService::ProposeTheta(grpc::ServerContext* context,
+                                            const v1::ProposeThetaRequest* request,
+                                            grpc::ServerWriter<v1::ProposeThetaResponse>* writer) {
+  return Serve(guard_, *context, *request, queries_, stop_, [&](std::stop_token stop) -> Status {
+    auto query = QueryOf(request->model(), request->x());
+    if (!query) return tl::unexpected(query.error());
+    const auto model = engine_.GetModel(query->model, stop);
+    if (!model) return tl::unexpected(model.error());
+    const std::uint64_t d = model->prior.dimension();
+    const auto take = [&](std::span<const double> theta) -> Status {
+      v1::ProposeThetaResponse response;
+      *response.mutable_theta() = rpc::ToArray<double>("theta", theta, {theta.size() / d, d});
+      return writer->Write(response) ? Status() : ClientGone();
+    };
+    const ProposalSpec spec{query->model,    std::move(query->x), request->draws(),
+                            request->mass(), request->seed(),     request->most_tries()};
+    const auto report = engine_.Propose(spec, take, stop);
+    if (!report) return tl::unexpected(report.error());
+    v1::ProposeThetaResponse last;
+    last.set_tries(report->tries);
+    last.set_prior_share(report->prior_share);
+    last.set_from_prior(report->from_prior);
+    AddWarnings(report->warnings, last);
+    return writer->Write(last) ? Status() : ClientGone();
+  });
+}
+
 grpc::Status SimulatorService::CheckCalibration(grpc::ServerContext* context,
                                                 const v1::CheckCalibrationRequest* request,
                                                 v1::CheckCalibrationResponse* response) {
-  return Serve("CheckCalibration", *context, queries_, stop_, [&](std::stop_token stop) -> Status {
+  return Serve(guard_, *context, *request, queries_, stop_, [&](std::stop_token stop) -> Status {
     const auto model = IdOf(request->model(), "models");
     if (!model) return tl::unexpected(model.error());
     const auto data_set = IdOf(request->dataset(), "datasets");
     if (!data_set) return tl::unexpected(data_set.error());
-    const auto report = engine_.Check(
-        {*model, *data_set, request->pairs(), request->draws(), request->seed()}, stop);
+    CalibrationSpec spec{*model,           *data_set,       request->pairs(),
+                         request->draws(), request->seed(), {}};
+    if (request->has_x()) {
+      auto x = rpc::FromArray<float>(request->x(), 1);
+      if (!x) return tl::unexpected(x.error());
+      spec.x = std::move(*x);
+    }
+    const auto report = engine_.Check(spec, stop);
     if (!report) return tl::unexpected(report.error());
     *response = rpc::ToProto(*report);
     return {};

@@ -29,12 +29,14 @@ Status Answer(const std::string& name, Response& response, Call&& call) {
 
 }  // namespace
 
-StudyService::StudyService(StudyManager& studies, Clock& clock, std::stop_token stop)
-    : studies_(studies), clock_(clock), stop_(std::move(stop)) {}
+StudyService::StudyService(StudyManager& studies, const rpc::CallGuard& guard, Clock& clock,
+                           std::stop_token stop)
+    : studies_(studies), guard_(guard), clock_(clock), stop_(std::move(stop)) {}
 
-grpc::Status StudyService::CreateStudy(grpc::ServerContext*, const v1::CreateStudyRequest* request,
+grpc::Status StudyService::CreateStudy(grpc::ServerContext* context,
+                                       const v1::CreateStudyRequest* request,
                                        v1::CreateStudyResponse* response) {
-  return rpc::Guard("CreateStudy", [&] {
+  return guard_.Run(*context, *request, [&](const rpc::Caller&) {
     auto spec = FromProto(request->spec());
     if (!spec) return rpc::ToStatus(spec.error());
     const auto record = studies_.Create(request->study_id(), std::move(*spec));
@@ -44,26 +46,33 @@ grpc::Status StudyService::CreateStudy(grpc::ServerContext*, const v1::CreateStu
   });
 }
 
-grpc::Status StudyService::GetStudy(grpc::ServerContext*, const v1::GetStudyRequest* request,
+grpc::Status StudyService::GetStudy(grpc::ServerContext* context,
+                                    const v1::GetStudyRequest* request,
                                     v1::GetStudyResponse* response) {
-  return rpc::Guard("GetStudy", [&] {
+  return guard_.Run(*context, *request, [&](const rpc::Caller&) {
     return ToGrpc(Answer(request->name(), *response,
                          [&](const std::string& id) { return studies_.Get(id); }));
   });
 }
 
-grpc::Status StudyService::CancelStudy(grpc::ServerContext*, const v1::CancelStudyRequest* request,
+grpc::Status StudyService::CancelStudy(grpc::ServerContext* context,
+                                       const v1::CancelStudyRequest* request,
                                        v1::CancelStudyResponse* response) {
-  return rpc::Guard("CancelStudy", [&] {
+  return guard_.Run(*context, *request, [&](const rpc::Caller&) {
     return ToGrpc(Answer(request->name(), *response,
                          [&](const std::string& id) { return studies_.Cancel(id); }));
   });
 }
 
-grpc::Status StudyService::ListStudies(grpc::ServerContext*, const v1::ListStudiesRequest* request,
+grpc::Status StudyService::ListStudies(grpc::ServerContext* context,
+                                       const v1::ListStudiesRequest* request,
                                        v1::ListStudiesResponse* response) {
-  return rpc::Guard("ListStudies", [&] {
-    const auto page = TakePage(studies_.List(), request->page_size(), request->page_token());
+  return guard_.Run(*context, *request, [&](const rpc::Caller& caller) {
+    std::vector<StudyRecord> all = studies_.List();
+    std::erase_if(all, [&](const StudyRecord& study) {
+      return !caller.Holds("projects/" + study.spec.project);
+    });
+    const auto page = TakePage(all, request->page_size(), request->page_token());
     if (!page) return rpc::ToStatus(page.error());
     for (const StudyRecord& record : page->records) *response->add_studies() = ToProto(record);
     response->set_next_page_token(page->next_token);
@@ -74,7 +83,8 @@ grpc::Status StudyService::ListStudies(grpc::ServerContext*, const v1::ListStudi
 grpc::Status StudyService::WatchStudy(grpc::ServerContext* context,
                                       const v1::WatchStudyRequest* request,
                                       grpc::ServerWriter<v1::WatchStudyResponse>* writer) {
-  return rpc::Guard("WatchStudy", [&] { return ToGrpc(Watch(*context, *request, *writer)); });
+  return guard_.Run(*context, *request,
+                    [&](const rpc::Caller&) { return ToGrpc(Watch(*context, *request, *writer)); });
 }
 
 Status StudyService::Watch(grpc::ServerContext& context, const v1::WatchStudyRequest& request,
@@ -103,9 +113,10 @@ Status StudyService::Watch(grpc::ServerContext& context, const v1::WatchStudyReq
 }
 
 grpc::Status StudyService::StreamStudyReport(
-    grpc::ServerContext*, const v1::StreamStudyReportRequest* request,
+    grpc::ServerContext* context, const v1::StreamStudyReportRequest* request,
     grpc::ServerWriter<v1::StreamStudyReportResponse>* writer) {
-  return rpc::Guard("StreamStudyReport", [&] { return ToGrpc(StreamReport(*request, *writer)); });
+  return guard_.Run(*context, *request,
+                    [&](const rpc::Caller&) { return ToGrpc(StreamReport(*request, *writer)); });
 }
 
 Status StudyService::StreamReport(const v1::StreamStudyReportRequest& request,

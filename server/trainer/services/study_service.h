@@ -4,6 +4,7 @@
 #include <stop_token>
 
 #include "common/base/clock.h"
+#include "common/rpc/call_guard.h"
 #include "inferon/v1/inference.grpc.pb.h"
 #include "server/trainer/registry/registry.h"
 #include "server/trainer/services/call_limit.h"
@@ -15,7 +16,8 @@ namespace inferon::trainer {
 class StudyService final : public v1::StudyService::Service {
  public:
   // What it refers to outlives the service.
-  StudyService(StudyManager& studies, Clock& clock, std::stop_token stop);
+  StudyService(StudyManager& studies, const rpc::CallGuard& guard, Clock& clock,
+               std::stop_token stop);
 
   grpc::Status CreateStudy(grpc::ServerContext* context, const v1::CreateStudyRequest* request,
                            v1::CreateStudyResponse* response) override;
@@ -38,6 +40,7 @@ class StudyService final : public v1::StudyService::Service {
                       grpc::ServerWriter<v1::StreamStudyReportResponse>& writer);
 
   StudyManager& studies_;
+  const rpc::CallGuard& guard_;
   Clock& clock_;
   const std::stop_token stop_;
   CallLimit watches_{"watches of studies", 64};

@@ -16,7 +16,7 @@ constexpr double kCut = 5;                     // Standard deviations.
 constexpr double kRidge = 0.01;
 // Exchanges: no more once this many were as large (Besag and Clifford, Biometrika 78, 1991).
 constexpr std::size_t kEnough = 30;
-constexpr std::size_t kMostExchanges = 19'999;
+constexpr std::size_t kMostExchanges = 9'999;
 constexpr std::size_t kLeastExchanges = 1'999;
 constexpr std::size_t kMostOperations = 4'000'000'000;
 

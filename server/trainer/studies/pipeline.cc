@@ -21,6 +21,9 @@ constexpr std::int32_t kValidationPriority = 1;
 
 Status Nothing(std::stop_token) { return {}; }
 
+// Only the emulator has another hardware run at hand.
+bool HasOtherRun(const StudyContext& study) { return study.spec.substrate == "emulator"; }
+
 // What a run that was killed was writing at that moment. Nobody else writes now.
 void RemoveUnfinishedFiles(const std::filesystem::path& folder) {
   std::vector<std::filesystem::path> unfinished;
@@ -100,7 +103,9 @@ void AddModel(const StudyContext& study, const std::string& input, std::vector<T
   add(input, {"constrained"}, TrainModel);
   add("posterior." + input, {input, "target", "validation"}, DrawPosterior);
   add("check." + input, {"posterior." + input}, RunCheck);
-  add("diagnostics." + input, {input, "validation", "posterior." + input}, Diagnose);
+  std::vector<std::string> before = {input, "validation", "posterior." + input};
+  if (HasOtherRun(study)) before.push_back("diagnostics.other_run");
+  add("diagnostics." + input, before, Diagnose);
 }
 
 }  // namespace
@@ -111,6 +116,11 @@ std::vector<Task> StudyTasks(const StudyContext& study) {
   tasks.push_back({"target", {"validation"}, [&study](std::stop_token stop) {
                      return RunTarget(study, stop);
                    }});
+  if (HasOtherRun(study)) {
+    tasks.push_back({"diagnostics.other_run", {"validation"}, [&study](std::stop_token stop) {
+                       return RunOtherRun(study, stop);
+                     }});
+  }
   for (const char* input : kInputs) AddModel(study, input, tasks);
   for (const std::string step : {"posterior", "check", "diagnostics"}) {
     tasks.push_back({step, {step + ".features", step + ".summary"}, Nothing});

@@ -89,9 +89,25 @@ ReportArray CoverageCurve(const InputResults& r) {
   std::vector<double> values;
   for (const double level : CredibleLevels()) {
     values.push_back(level);
-    values.push_back(statistics::Coverage(r.diagnostics.levels, level));
+    values.push_back(statistics::Coverage(r.diagnostics.validation.tests.levels, level));
   }
   return MakeArray("coverage." + r.input, values, {values.size() / 2, 2});
+}
+
+// What the figures of calibration are drawn from. Nothing where no row could be tested.
+void AddTests(const std::string& name, const RoundDiagnostics& round, std::uint64_t d,
+              std::vector<ReportArray>& arrays) {
+  const statistics::CalibrationResult& tests = round.tests;
+  const std::uint64_t n = round.rows.size();
+  if (n == 0) return;
+  arrays.push_back(MakeArray("sbc." + name + ".ranks", tests.ranks, {n, d}));
+  arrays.push_back(MakeArray("levels." + name, tests.levels, {n}));
+  arrays.push_back(MakeArray("tarp." + name, tests.tarp_levels, {n}));
+  std::vector<double> band;
+  for (const auto& point : tests.band) {
+    band.insert(band.end(), {point.place, point.low, point.high});
+  }
+  arrays.push_back(MakeArray("band." + name, band, {tests.band.size(), 3}));
 }
 
 void AddInput(const InputResults& r, std::vector<ReportArray>& arrays) {
@@ -111,9 +127,11 @@ void AddInput(const InputResults& r, std::vector<ReportArray>& arrays) {
   arrays.push_back(
       Traces("validation.map." + r.input + ".trace", r.check, Consecutive(n + 1, figures)));
   arrays.push_back(Losses(r));
-  arrays.push_back(MakeArray("sbc." + r.input + ".ranks", r.diagnostics.ranks,
-                             {r.diagnostics.ranks.size() / d, d}));
   arrays.push_back(CoverageCurve(r));
+  AddTests(r.input, r.diagnostics.validation, d, arrays);
+  if (r.diagnostics.other_run) {
+    AddTests(r.input + ".other_run", *r.diagnostics.other_run, d, arrays);
+  }
 }
 
 }  // namespace

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "common/base/philox.h"
 #include "server/trainer/statistics/calibration.h"
 #include "server/trainer/statistics/intervals.h"
+#include "server/trainer/statistics/predictive.h"
 #include "server/trainer/statistics/summaries.h"
 #include "server/trainer/studies/report_step.h"
 
@@ -33,6 +33,7 @@ class NumberList {
     AddPriorWidths();
     for (const InputResults& r : results_.inputs) AddCheck(r);
     for (const InputResults& r : results_.inputs) AddCalibration(r);
+    AddWidthRatio();
     return std::move(numbers_);
   }
 
@@ -81,6 +82,11 @@ class NumberList {
   void AddPriorWidths();
   void AddCheck(const InputResults& r);
   void AddCalibration(const InputResults& r);
+  void AddTests(const std::string& key, const std::string& what, const RoundDiagnostics& round,
+                const std::string& source);
+  std::string TestSource(const InputResults& r, const RoundDiagnostics& round,
+                         const std::string& data) const;
+  void AddWidthRatio();
   void AddWidths(const std::string& who, std::span<const std::uint16_t> codes,
                  const std::string& provenance, const std::string& paper);
 
@@ -118,8 +124,8 @@ void NumberList::AddEffort() {
   double seconds = record.active_seconds;
   Add("seconds", "Time for the study", seconds, "seconds",
       "time that the trainer spent on the study, over all restarts");
-  Add("sbc_draws", "Posterior draws behind each rank", results_.inputs.front().diagnostics.draws,
-      "", "setting of the trainer");
+  Add("sbc_draws", "Posterior draws behind each rank",
+      results_.inputs.front().diagnostics.validation.tests.draws, "", "setting of the trainer");
 }
 
 void NumberList::AddShares() {
@@ -172,24 +178,24 @@ void NumberList::AddDensities() {
   const std::string subset = fmt::format(
       "mean over the {} rows of {} with {}..{} spikes, nats over the unit box; +-1.96 "
       "standard errors",
-      features.diagnostics.heldout.size(), Source("validation", results_.validation),
+      features.diagnostics.validation.heldout.size(), Source("validation", results_.validation),
       study_.spec.min_spikes, study_.spec.max_spikes);
   const DrawEffort& effort = results_.effort;
   const Interval share = statistics::ClopperPearson(effort.accepted, effort.candidates);
   const double acceptance =
       static_cast<double>(effort.accepted) / static_cast<double>(effort.candidates);
   Add("heldout_count", "Held-out observations",
-      static_cast<double>(features.diagnostics.heldout.size()), "experiments", subset);
+      static_cast<double>(features.diagnostics.validation.heldout.size()), "experiments", subset);
   Add("log_density_prior", "Log density of the constrained prior", -std::log(acceptance), "nats",
       "minus the logarithm of the share that the classifier accepts",
       {-std::log(share.high), -std::log(share.low)});
   for (const InputResults& r : results_.inputs) {
-    const auto mean = statistics::Mean(r.diagnostics.heldout);
+    const auto mean = statistics::Mean(r.diagnostics.validation.heldout);
     Add("log_density_" + r.input, "Held-out log density, " + r.input, mean.mean, "nats",
         ModelSource(r) + "; " + subset, mean.Interval95());
   }
-  const auto difference =
-      statistics::PairedDifference(summary.diagnostics.heldout, features.diagnostics.heldout);
+  const auto difference = statistics::PairedDifference(summary.diagnostics.validation.heldout,
+                                                       features.diagnostics.validation.heldout);
   Add("log_density_difference", "Summary network minus features, paired", difference.mean, "nats",
       "differences row by row, " + subset, difference.Interval95(), "> 0 (narrower posterior)");
 }
@@ -260,36 +266,115 @@ void NumberList::AddCheck(const InputResults& r) {
         some ? statistics::Quantile(sorted, 0.5) : kUnknown, UnitOf(feature),
         fmt::format("{}; {} of {} runs have this feature", source, sorted.size(), n),
         some ? statistics::MedianInterval(sorted) : Interval{kUnknown, kUnknown});
+    const double observed = results_.target.FeatureRow(0)[i];
+    const auto check = statistics::CheckPrediction(values, observed);
+    Add(fmt::format("ppc_p_{}_{}", r.input, FeatureName(feature)),
+        fmt::format("Target among the predicted, {}: {} (two-sided p)", r.input,
+                    FeatureLabel(feature)),
+        some && !std::isnan(observed) ? check.p_value : kUnknown, "",
+        fmt::format("{}; twice the smaller share of runs at or beyond the target's value", source));
   }
+}
+
+// Numbers of one model on one round; `key` ends in the input, "other_run_features" for instance.
+void NumberList::AddTests(const std::string& key, const std::string& what,
+                          const RoundDiagnostics& round, const std::string& source) {
+  const std::vector<std::string> names = study_.profile.ParameterNames();
+  const statistics::CalibrationResult& tests = round.tests;
+  Add("calibration_p_" + key, "Calibration, smallest p of all tests, " + what,
+      tests.smallest_adjusted, "",
+      fmt::format("{}; after Holm over {} tests; {}", round.verdict, tests.tests.size(), source));
+  for (std::size_t p = 0; p < tests.parameters.size(); ++p) {
+    Add(fmt::format("sbc_p_{}_{}", key, names[p]),
+        fmt::format("Rank uniformity of {}, {} (p-value)", names[p], what),
+        tests.parameters[p].ks_p_value, "",
+        source + "; Kolmogorov-Smirnov test, ties broken at random");
+    Add(fmt::format("band_p_{}_{}", key, names[p]),
+        fmt::format("Ranks of {} inside the joint band, {} (p-value)", names[p], what),
+        tests.parameters[p].band_p_value, "", source + "; joint band, gamma simulated");
+  }
+  const auto hits = static_cast<std::uint64_t>(
+      std::ranges::count_if(tests.levels, [](double level) { return level <= 0.9; }));
+  AddShare("coverage_90_" + key, "Truth inside the 90 % highest-density region, " + what, hits,
+           tests.levels.size(), source);
+  Add("coverage_p_" + key, "Coverage of highest-density regions, " + what + " (p-value)",
+      tests.coverage_p_value, "", source);
+  Add("atc_" + key, "TARP: area to the curve, " + what, tests.atc, "",
+      source +
+          "; integral of coverage minus credibility over credibilities from 0.5 to 1, "
+          "references from a regression on the input");
+  Add("tarp_p_" + key, "TARP, " + what + " (p-value)", tests.tarp_p_value, "", source);
+  Add("classifier_p_" + key, "Truths told from draws by a classifier, " + what + " (p-value)",
+      tests.classifier_p_value, "", source + "; exchanges of truth and draw within pairs");
+  Add("outlier_share_" + key, "Observations that a query would warn of, " + what,
+      round.outlier_share, "share", source);
+}
+
+std::string NumberList::TestSource(const InputResults& r, const RoundDiagnostics& round,
+                                   const std::string& data) const {
+  std::string source = fmt::format("{} draws of {} for each of {} rows of {}", round.tests.draws,
+                                   ModelSource(r), round.rows.size(), data);
+  if (round.left_out > 0) {
+    source += fmt::format("; {} rows left out: too few draws inside the constrained prior",
+                          round.left_out);
+  }
+  return source;
 }
 
 void NumberList::AddCalibration(const InputResults& r) {
   const Diagnostics& diagnostics = r.diagnostics;
+  const RoundDiagnostics& own = diagnostics.validation;
   const std::vector<std::string> names = study_.profile.ParameterNames();
-  const std::size_t d = names.size();
-  std::string source =
-      fmt::format("{} draws of {} for each of {} rows of {}", diagnostics.draws, ModelSource(r),
-                  diagnostics.levels.size(), Source("validation", results_.validation));
-  if (diagnostics.left_out > 0) {
-    source += fmt::format("; {} rows left out: too few draws inside the constrained prior",
-                          diagnostics.left_out);
+  const std::string source = TestSource(r, own, Source("validation", results_.validation));
+  AddTests(r.input, r.input, own, source);
+  for (std::size_t p = 0; p < own.tests.parameters.size(); ++p) {
+    Add(fmt::format("contraction_{}_{}", r.input, names[p]),
+        fmt::format("Contraction of {}, {}", names[p], r.input),
+        own.tests.parameters[p].contraction, "share",
+        source + "; 1 - mean posterior variance / variance of the true codes");
+    Add(fmt::format("recovery_{}_{}", r.input, names[p]),
+        fmt::format("Recovery of {}, {}", names[p], r.input), own.tests.parameters[p].recovery, "",
+        source + "; correlation of posterior mean and true code");
   }
-  PhiloxSequence random(StreamKey(study_.spec.seed, "ranks-to-unit/" + r.input));
-  for (std::size_t p = 0; p < d; ++p) {
-    std::vector<std::uint32_t> ranks;
-    for (std::size_t i = p; i < diagnostics.ranks.size(); i += d) {
-      ranks.push_back(diagnostics.ranks[i]);
-    }
-    Add(fmt::format("sbc_p_{}_{}", r.input, names[p]),
-        fmt::format("Rank uniformity of {}, {} (p-value)", names[p], r.input),
-        statistics::KolmogorovSmirnovUniform(
-            statistics::RanksToUnit(ranks, diagnostics.draws, random)),
-        "", source + "; Kolmogorov-Smirnov test, ties broken at random");
+  Add("local_p_" + r.input, "Classifier at the target, " + r.input + " (p-value)",
+      diagnostics.local_p_value, "", source + "; evaluated at the target's posterior draws");
+  Add("outlier_score_" + r.input, "Misspecification score of the target, " + r.input,
+      diagnostics.target_outlier_score, "",
+      ModelSource(r) + "; share of training rows that lie nearer to the centre, warns above 0.99");
+  if (!diagnostics.other_run) return;
+  const RoundDiagnostics& other = *diagnostics.other_run;
+  const std::string other_source =
+      TestSource(r, other,
+                 fmt::format("data set {} (the validation round's parameter sets in "
+                             "another hardware run)",
+                             kOtherRun));
+  AddTests("other_run_" + r.input, r.input + " in another run", other, other_source);
+  const auto mean = statistics::Mean(other.heldout);
+  Add("log_density_other_run_" + r.input, "Held-out log density, " + r.input + " in another run",
+      mean.mean, "nats",
+      fmt::format("{}; {} rows with {}..{} spikes", other_source, other.heldout.size(),
+                  study_.spec.min_spikes, study_.spec.max_spikes),
+      mean.Interval95());
+}
+
+// Narrower at equal coverage? Rows that both models were tested on.
+void NumberList::AddWidthRatio() {
+  const RoundDiagnostics& features = results_.inputs[0].diagnostics.validation;
+  const RoundDiagnostics& summary = results_.inputs[1].diagnostics.validation;
+  std::vector<double> differences;
+  for (std::size_t i = 0, k = 0; i < summary.rows.size(); ++i) {
+    while (k < features.rows.size() && features.rows[k] < summary.rows[i]) ++k;
+    if (k == features.rows.size() || features.rows[k] != summary.rows[i]) continue;
+    differences.push_back(summary.widths[i] - features.widths[k]);
   }
-  const auto hits = static_cast<std::uint64_t>(
-      std::ranges::count_if(diagnostics.levels, [](double level) { return level <= 0.9; }));
-  AddShare("coverage_90_" + r.input, "Truth inside the 90 % highest-density region, " + r.input,
-           hits, diagnostics.levels.size(), source);
+  const auto mean = statistics::Mean(differences);
+  const Interval interval = mean.Interval95();
+  Add("width_ratio", "Width of the posteriors, summary network over features", std::exp(mean.mean),
+      "",
+      fmt::format("geometric mean over parameters and {} rows of {} of the draws' standard "
+                  "deviation in codes",
+                  differences.size(), Source("validation", results_.validation)),
+      {std::exp(interval.low), std::exp(interval.high)}, "< 1 (narrower posterior)");
 }
 
 }  // namespace

@@ -52,7 +52,7 @@ ExperimentJob JobOf(const StudyContext& study, const Round& round, const RoundPa
   job.trials = round.trials;
   job.profile_toml = study.spec.profile_toml;
   job.protocol = study.spec.protocol;
-  job.device = study.spec.device;
+  job.device = round.device.value_or(study.spec.device);
   job.seed = DerivedSeed(study.spec.seed, fmt::format("experiments/{}/{}", round.name, number));
   job.substrate = study.spec.substrate;
   job.priority = round.priority;
@@ -222,6 +222,19 @@ Status RunConstrainedRound(const StudyContext& study, const std::string& step, s
                     .sets = std::move(*sets),
                     .priority = priority,
                     .failed_share = study.options.failed_share};
+  return RunRound(study, round, stop);
+}
+
+Status RunOtherRun(const StudyContext& study, std::stop_token stop) {
+  auto sets = ReadSets(study, "validation");
+  if (!sets) return tl::unexpected(sets.error());
+  DeviceId device = study.spec.device;
+  device.run = device.run < kMaxRun ? device.run + 1 : device.run - 1;
+  const Round round{.name = kOtherRun,
+                    .step = "diagnostics",
+                    .sets = std::move(*sets),
+                    .failed_share = study.options.failed_share,
+                    .device = device};
   return RunRound(study, round, stop);
 }
 

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <stop_token>
 #include <string>
 
+#include "common/neuron/device.h"
 #include "common/neuron/parameters.h"
 #include "server/trainer/studies/data_set.h"
 #include "server/trainer/studies/study_context.h"
@@ -18,7 +20,8 @@ struct Round {
   ParameterSets sets;
   std::uint32_t trials = 1;
   std::int32_t priority = 0;
-  double failed_share = 0;  // Experiments that may fail for good.
+  double failed_share = 0;              // Experiments that may fail for good.
+  std::optional<DeviceId> device = {};  // Empty: the study's.
 };
 
 // Runs a round and writes its data set; does nothing where the data set is there already. The jobs'
@@ -34,6 +37,9 @@ Status RunUniformRound(const StudyContext& study, const std::string& step, std::
                        std::int32_t priority, std::stop_token stop);
 Status RunConstrainedRound(const StudyContext& study, const std::string& step, std::uint32_t count,
                            std::int32_t priority, std::stop_token stop);
+// The parameter sets of the validation round again, in another hardware run of the same neuron.
+Status RunOtherRun(const StudyContext& study, std::stop_token stop);
+inline constexpr const char* kOtherRun = "validation-other-run";  // Name of its data set.
 
 // Effort of a constrained round: <step>.draws.json.
 struct DrawEffort {

@@ -1,0 +1,39 @@
+// Optional repair of a trained posterior: its draws are shifted and scaled about their own centre,
+// by factors that maximise the log density of held-out pairs (a proper score, so that a posterior
+// that is right is left alone). Draws and densities stay consistent and exact, and draws stay in
+// the box; what it cannot change is a posterior's shape.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/base/result.h"
+#include "server/trainer/estimators/estimators.h"
+
+namespace inferon::trainer {
+
+// In the estimator's space, unit columns as logits. With mean m and deviation s of a number of
+// draws for x, z becomes m + shift * s + scale * (z - m).
+struct Repair {
+  std::vector<double> scale;  // [dimension] > 0
+  std::vector<double> shift;  // [dimension]
+  std::uint64_t pairs = 0;    // Held-out pairs of the fit.
+  double gain = 0;            // Mean log density of these pairs that it gained, nats.
+};
+
+// JSON object for model.json and back; kDataLoss where it is damaged.
+std::string RepairJson(const Repair& repair);
+Result<Repair> RepairFromJson(const std::string& text, std::size_t dimension);
+
+// `x` and `theta` are pairs that the estimator was not trained on, as many rows each. Axes by
+// column; empty: all kUnit.
+Repair FitRepair(const estimators::DensityEstimator& estimator, const estimators::RowSource& x,
+                 estimators::MatrixView theta, const std::vector<estimators::Axis>& axes);
+
+// Saves as `inner` does: the repair is kept apart.
+std::unique_ptr<estimators::DensityEstimator> MakeRepairedEstimator(
+    std::unique_ptr<estimators::DensityEstimator> inner, Repair repair,
+    std::vector<estimators::Axis> axes);
+
+}  // namespace inferon::trainer

@@ -1,0 +1,221 @@
+// A posterior that is too narrow and off comes out covered; one that is right is left alone.
+#include "server/trainer/registry/repair.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <numbers>
+
+#include "common/base/philox.h"
+#include "server/trainer/statistics/calibration.h"
+#include "server/trainer/statistics/calibration_tests.h"
+
+namespace inferon::trainer {
+namespace {
+
+using estimators::Axis;
+
+constexpr double kPrior = 1.5;  // Deviation of z; the first parameter is 1 / (1 + exp(-z)).
+constexpr double kNoise = 0.5;
+const std::vector<Axis> kAxes = {Axis::kUnit, Axis::kLine};
+const std::vector<std::string> kNames = {"first", "second"};
+
+double Normal(PhiloxSequence& random) {
+  return std::sqrt(-2 * std::log(1 - random.Uniform())) *
+         std::cos(2 * std::numbers::pi * random.Uniform());
+}
+double ToLine(double u, std::size_t column) { return column == 0 ? std::log(u / (1 - u)) : u; }
+double FromLine(double z, std::size_t column) { return column == 0 ? 1 / (1 + std::exp(-z)) : z; }
+
+// The exact posterior of z ~ N(0, kPrior), x = z + N(0, kNoise), in both columns, but for a factor
+// of its deviation and a shift in deviations.
+class NormalPosterior : public estimators::DensityEstimator {
+ public:
+  NormalPosterior(double factor, double shift) : factor_(factor), shift_(shift) {}
+  std::size_t dimension() const override { return 2; }
+  std::size_t input_columns() const override { return 2; }
+  std::size_t weight_count() const override { return 0; }
+  std::vector<float> Sample(std::span<const float> x, std::size_t count, std::uint64_t seed,
+                            std::uint64_t first, std::vector<double>*) const override {
+    std::vector<float> draws;
+    for (std::uint64_t i = first; i < first + count; ++i) {
+      PhiloxSequence random(StreamKey(seed, std::to_string(i)));
+      for (std::size_t j = 0; j < 2; ++j) {
+        draws.push_back(static_cast<float>(FromLine(Mean(x[j]) + Deviation() * Normal(random), j)));
+      }
+    }
+    return draws;
+  }
+  std::vector<double> LogDensity(std::span<const float> x,
+                                 estimators::MatrixView theta) const override {
+    std::vector<double> all;
+    for (std::size_t i = 0; i < theta.rows; ++i) {
+      double log_density = 0;
+      for (std::size_t j = 0; j < 2; ++j) {
+        const double u = theta.Row(i)[j];
+        const double z = (ToLine(u, j) - Mean(x[j])) / Deviation();
+        log_density -= 0.5 * z * z + std::log(Deviation() * std::sqrt(2 * std::numbers::pi));
+        if (j == 0) log_density -= std::log(u * (1 - u));
+      }
+      all.push_back(log_density);
+    }
+    return all;
+  }
+  std::vector<double> LogDensityPairs(const estimators::RowSource& x,
+                                      estimators::MatrixView theta) const override {
+    std::vector<double> all;
+    std::vector<float> row(2);
+    for (std::uint32_t i = 0; i < theta.rows; ++i) {
+      x.fill(std::span(&i, 1), row.data());
+      all.push_back(LogDensity(row, {theta.data + 2 * i, 1, 2})[0]);
+    }
+    return all;
+  }
+  double OutlierScore(std::span<const float>) const override { return 0; }
+  std::string Save(const std::filesystem::path&) const override { return "{}"; }
+
+ private:
+  static double Exact() { return kPrior * kNoise / std::hypot(kPrior, kNoise); }
+  double Deviation() const { return factor_ * Exact(); }
+  double Mean(double x) const {
+    return x * kPrior * kPrior / (kPrior * kPrior + kNoise * kNoise) + shift_ * Exact();
+  }
+  const double factor_, shift_;
+};
+
+struct Pairs {
+  std::vector<float> theta, x;  // [n, 2]
+  std::size_t size() const { return x.size() / 2; }
+  estimators::RowSource Source() const {
+    return {size(), 2, [this](std::span<const std::uint32_t> rows, float* out) {
+              for (const std::uint32_t row : rows) out = std::copy_n(x.data() + 2 * row, 2, out);
+            }};
+  }
+  estimators::MatrixView Theta() const { return {theta.data(), size(), 2}; }
+};
+
+Pairs Draw(std::size_t n, std::uint64_t seed) {
+  PhiloxSequence random(StreamKey(seed, "pairs"));
+  Pairs pairs;
+  for (std::size_t i = 0; i < 2 * n; ++i) {
+    const double z = kPrior * Normal(random);
+    pairs.theta.push_back(static_cast<float>(FromLine(z, i % 2)));
+    pairs.x.push_back(static_cast<float>(z + kNoise * Normal(random)));
+  }
+  return pairs;
+}
+
+statistics::CalibrationResult Check(const estimators::DensityEstimator& estimator) {
+  const Pairs known = Draw(500, 8), pairs = Draw(300, 9);
+  statistics::CalibrationTests tests(
+      statistics::ThetaGuess::Fit(std::vector<double>(known.theta.begin(), known.theta.end()), 2,
+                                  known.x, 2),
+      1);
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    const std::span<const float> x = std::span(pairs.x).subspan(2 * i, 2);
+    const std::vector<float> draws = estimator.Sample(x, 200, i, 0, nullptr);
+    const auto densities = estimator.LogDensity(x, {draws.data(), 200, 2});
+    const double density = estimator.LogDensity(x, {pairs.theta.data() + 2 * i, 1, 2})[0];
+    const std::vector<double> truth(pairs.theta.begin() + static_cast<std::ptrdiff_t>(2 * i),
+                                    pairs.theta.begin() + static_cast<std::ptrdiff_t>(2 * i + 2));
+    const std::vector<double> theta(draws.begin(), draws.end());
+    tests.Add(i, {truth, x, theta, density, densities});
+  }
+  return tests.Finish();
+}
+
+Repair Fit(double factor, double shift) {
+  const Pairs pairs = Draw(800, 3);
+  return FitRepair(NormalPosterior(factor, shift), pairs.Source(), pairs.Theta(), kAxes);
+}
+
+TEST(RepairTest, TooNarrowAndShiftedComesOutCovered) {
+  const NormalPosterior narrow(0.6, 0.3);
+  const auto before = Check(narrow);
+  EXPECT_FALSE(before.calibrated());
+  EXPECT_LT(statistics::Coverage(before.levels, 0.9), 0.75);
+  const Repair repair = Fit(0.6, 0.3);
+  for (std::size_t j = 0; j < 2; ++j) {
+    EXPECT_NEAR(repair.scale[j], 1 / 0.6, 0.12);
+    EXPECT_NEAR(repair.shift[j], -0.3 / 0.6, 0.12);
+  }
+  EXPECT_GT(repair.gain, 0.3);
+  EXPECT_EQ(repair.pairs, 800u);
+  const auto repaired =
+      MakeRepairedEstimator(std::make_unique<NormalPosterior>(0.6, 0.3), repair, kAxes);
+  const auto after = Check(*repaired);
+  EXPECT_TRUE(after.calibrated()) << after.Verdict(kNames);
+  EXPECT_NEAR(statistics::Coverage(after.levels, 0.9), 0.9, 0.045);
+}
+
+TEST(RepairTest, TooWideIsNarrowed) {
+  const Repair repair = Fit(1.6, 0);
+  EXPECT_NEAR(repair.scale[0], 1 / 1.6, 0.06);
+  EXPECT_NEAR(repair.scale[1], 1 / 1.6, 0.06);
+}
+
+TEST(RepairTest, AnExactPosteriorIsLeftAlone) {
+  const Repair repair = Fit(1, 0);
+  for (std::size_t j = 0; j < 2; ++j) {
+    EXPECT_NEAR(repair.scale[j], 1, 0.08);
+    EXPECT_NEAR(repair.shift[j], 0, 0.1);
+  }
+  EXPECT_GE(repair.gain, 0);
+  EXPECT_LT(repair.gain, 0.02);
+}
+
+TEST(RepairTest, DensityIntegratesToOneAndIsThatOfTheDraws) {
+  const Repair repair{{1.7, 0.8}, {0.4, -0.3}, 1, 0};
+  const auto repaired =
+      MakeRepairedEstimator(std::make_unique<NormalPosterior>(0.6, 0.3), repair, kAxes);
+  const std::vector<float> x = {1.0f, -0.5f};
+  constexpr std::size_t kCells = 400;
+  std::vector<float> grid;
+  for (std::size_t a = 0; a < kCells; ++a) {
+    for (std::size_t b = 0; b < kCells; ++b) {
+      grid.push_back(static_cast<float>((a + 0.5) / kCells));
+      grid.push_back(static_cast<float>(-4 + 8 * (b + 0.5) / kCells));
+    }
+  }
+  double mass = 0, entropy = 0;
+  for (const double v : repaired->LogDensity(x, {grid.data(), kCells * kCells, 2})) {
+    const double p = std::exp(v) * 8 / (kCells * kCells);
+    mass += p;
+    entropy -= p > 0 ? p * v : 0;
+  }
+  EXPECT_NEAR(mass, 1, 1e-3);
+  std::vector<double> log_density;
+  const auto draws = repaired->Sample(x, 4000, 1, 0, &log_density);
+  double mean = 0;
+  for (const double v : log_density) mean += v / 4000;
+  EXPECT_NEAR(mean, -entropy, 0.06);
+  for (std::size_t i = 0; i < draws.size(); i += 2) {
+    EXPECT_GT(draws[i], 0);
+    EXPECT_LT(draws[i], 1);
+  }
+}
+
+TEST(RepairTest, ADrawDependsOnItsNumberOnly) {
+  const Repair repair{{1.7, 0.8}, {0.4, -0.3}, 1, 0};
+  const auto repaired =
+      MakeRepairedEstimator(std::make_unique<NormalPosterior>(0.6, 0.3), repair, kAxes);
+  const std::vector<float> x = {1.0f, -0.5f};
+  const auto all = repaired->Sample(x, 20, 5, 0, nullptr);
+  const auto part = repaired->Sample(x, 5, 5, 10, nullptr);
+  EXPECT_TRUE(std::equal(part.begin(), part.end(), all.begin() + 20));
+}
+
+TEST(RepairTest, JsonRoundTripsAndDamageIsSaid) {
+  const Repair repair{{1.7, 0.8}, {0.4, -0.3}, 321, 0.25};
+  const auto read = RepairFromJson(RepairJson(repair), 2);
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->scale, repair.scale);
+  EXPECT_EQ(read->shift, repair.shift);
+  EXPECT_EQ(read->pairs, 321u);
+  EXPECT_EQ(RepairFromJson(RepairJson(repair), 3).error().code, ErrorCode::kDataLoss);
+  EXPECT_EQ(RepairFromJson("{\"scale\": [0, 1]}", 2).error().code, ErrorCode::kDataLoss);
+  EXPECT_EQ(RepairFromJson("not json", 2).error().code, ErrorCode::kDataLoss);
+}
+
+}  // namespace
+}  // namespace inferon::trainer

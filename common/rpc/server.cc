@@ -20,6 +20,7 @@ namespace {
 // A connection is closed after this time (and its calls after as much again), so that a stream of a
 // token that was revoked ends.
 constexpr int kMaxConnectionAgeMs = 3'600'000;
+constexpr int kConnectTimeoutMs = 10'000;
 
 Status CheckAddress(const ServerOptions& options) {
   const std::string& address = options.address;
@@ -105,7 +106,8 @@ std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address,
   arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
   arguments.SetMaxSendMessageSize(kMaxMessageBytes);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
+  // Despite its name the time that an attempt has, its TLS handshake included.
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectTimeoutMs);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   // A channel of its own for each client: no sharing of connections behind our back.

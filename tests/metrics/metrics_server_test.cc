@@ -11,6 +11,7 @@ namespace inferon {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 // What the server answers on a path.
 std::string Get(const std::string& address, const std::string& path) {
@@ -62,8 +63,17 @@ TEST(MetricsServerTest, AFailureInCollectingIsNotAFailureOfTheServer) {
   EXPECT_THAT(Get((*server)->address(), "/metrics"), HasSubstr("inferon_b_total 7"));
 }
 
+TEST(MetricsServerTest, AnotherPathIsNotFoundAndTheServerGoesOn) {
+  const auto server = StartMetricsServer("127.0.0.1:0", [](MetricSink&) {});
+  ASSERT_TRUE(server);
+  EXPECT_THAT(Get((*server)->address(), "/"), HasSubstr("404"));
+  EXPECT_THAT(Get((*server)->address(), std::string(10'000, 'a')), Not(HasSubstr("200")));
+  EXPECT_THAT(Get((*server)->address(), "/metrics"), HasSubstr("200 OK"));
+}
+
 TEST(MetricsServerTest, OnlyTheLoopbackIsServed) {
-  for (const char* address : {"0.0.0.0:9464", "9464", "192.168.1.5:0", ""}) {
+  for (const char* address : {"0.0.0.0:9464", "9464", "127.0.0.1:", "127.0.0.1:x",
+                              "127.0.0.1:70000", "192.168.1.5:0", ""}) {
     const auto server = StartMetricsServer(address, [](MetricSink&) {});
     ASSERT_FALSE(server) << address;
     EXPECT_EQ(server.error().code, ErrorCode::kInvalidArgument) << address;

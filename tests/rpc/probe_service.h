@@ -47,11 +47,9 @@ struct ProbeAnswer {
 
 // Asks on a connection of its own.
 inline ProbeAnswer AskProbe(const std::string& address, const ClientSecurity& security = {},
-                            const std::string& project = "projects/lab",
-                            bool wait_for_ready = false) {
+                            const std::string& project = "projects/lab") {
   const auto stub = v1::ProjectService::NewStub(OpenChannel(address, security));
   grpc::ClientContext context;
-  context.set_wait_for_ready(wait_for_ready);
   context.set_deadline(SystemClock().WallNow() + std::chrono::seconds(20));
   v1::GetProjectRequest request;
   request.set_name(project);

@@ -32,8 +32,8 @@ case $command in
 esac
 case $name in *[!A-Za-z0-9._-]*) die "'$name' is not a name of letters, digits, dots and hyphens" ;; esac
 
+mkdir -p "$folder"  # Open to services that read ca.crt; keys are closed one by one.
 umask 077
-mkdir -p "$folder"
 work=$(mktemp -d "$folder/.make.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 

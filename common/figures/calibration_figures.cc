@@ -105,6 +105,7 @@ Svg DrawRankCurves(const std::string& id, std::span<const CalibrationSeries> ser
   const std::size_t columns = std::min(d, kMostColumns);
   const std::size_t rows = (d + columns - 1) / columns;
   constexpr double kLeft = 62, kTop = 66, kRowHeight = 172, kHeight = 124;
+  constexpr double kGap = 26;  // Keeps the last number of a panel clear of the next one's first.
   const double pitch = std::min(846.0 / static_cast<double>(columns), 220.0);
   const double width = std::max(kLeft + pitch * static_cast<double>(columns) + 12, 470.0);
   const double bottom = kTop + kRowHeight * static_cast<double>(rows) - (kRowHeight - kHeight);
@@ -112,7 +113,7 @@ Svg DrawRankCurves(const std::string& id, std::span<const CalibrationSeries> ser
   const double largest = LargestDifference(series, band, d);
   for (std::size_t j = 0; j < d; ++j) {
     const auto column = static_cast<double>(j % columns), row = static_cast<double>(j / columns);
-    const Panel panel{{kLeft + pitch * column, kTop + kRowHeight * row, pitch - 12, kHeight},
+    const Panel panel{{kLeft + pitch * column, kTop + kRowHeight * row, pitch - kGap, kHeight},
                       {0, 1},
                       {-largest, largest}};
     DrawJointBand(svg, panel, band, true);

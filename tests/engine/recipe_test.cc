@@ -23,6 +23,8 @@ TEST(RecipeTest, DefaultsFollowTheShape) {
   EXPECT_LE(small->training.batch_size, large->training.batch_size);
   EXPECT_EQ(small->flow.members, 5u);
   EXPECT_EQ(DefaultRecipe("", Shape(20'001))->flow.members, 3u);
+  EXPECT_EQ(DefaultRecipe("", Shape(200'000))->flow.members, 3u);
+  EXPECT_EQ(DefaultRecipe("", Shape(200'001))->flow.members, 1u);
   EXPECT_EQ(large->flow.members, 1u);
   const auto unknown = DefaultRecipe("floww", Shape(1000));
   ASSERT_FALSE(unknown);

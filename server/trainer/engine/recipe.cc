@@ -27,7 +27,7 @@ std::uint32_t BatchFor(std::size_t rows) {
 // Flows whose mean is the density: what little data leave open, several flows fill differently. A
 // summary network is trained once, for it takes most of the time.
 std::uint32_t MembersFor(const TrainingShape& shape) {
-  if (shape.traces || shape.rows > 60'000) return 1;
+  if (shape.traces || shape.rows > 200'000) return 1;
   return shape.rows > 20'000 ? 3 : 5;
 }
 

@@ -432,6 +432,38 @@ TEST(EnsembleTest, IsTheMeanOfItsMembersAndLoadsTheSame) {
   EXPECT_FALSE(LoadDensityEstimator(damaged, path));
 }
 
+// Mean distance of a draw to the nearest other one.
+double MeanNearest(const std::vector<float>& draws, std::size_t d) {
+  const std::size_t n = draws.size() / d;
+  double sum = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    double nearest = std::numeric_limits<double>::infinity();
+    for (std::size_t k = 0; k < n; ++k) {
+      double square = 0;
+      for (std::size_t j = 0; j < d; ++j) {
+        square += std::pow(double{draws[i * d + j]} - draws[k * d + j], 2);
+      }
+      if (k != i) nearest = std::min(nearest, square);
+    }
+    sum += std::sqrt(nearest);
+  }
+  return sum / static_cast<double>(n);
+}
+
+// Members that draw from the same base numbers would give each draw in nearly equal copies.
+TEST(EnsembleTest, MembersDrawIndependently) {
+  constexpr std::size_t d = 8;
+  const Toy toy = MakeGaussianToy(600, d, 6);
+  FlowOptions options = FeatureOptions(d);
+  const auto alone = MustTrain(options, toy, ShortTraining(2));
+  options.members = 3;
+  const auto ensemble = MustTrain(options, toy, ShortTraining(2));
+  const auto nearest = [&](const DensityEstimator& estimator) {
+    return MeanNearest(estimator.Sample(toy.X(0), 600, 3, 0, nullptr), d);
+  };
+  EXPECT_GT(nearest(*ensemble), 0.8 * nearest(*alone));
+}
+
 TEST(EnsembleTest, CutOffAndResumedEqualsUninterrupted) {
   const Toy toy = MakeGaussianToy(600, 2, 6);
   FlowOptions options = FeatureOptions(2);

@@ -109,7 +109,8 @@ class Ensemble : public StoredEstimator {
         Permutation(StreamKey(seed, "ensemble"), block, static_cast<std::uint32_t>(size));
     std::vector<float> all(size * d);
     for (std::size_t m = 0; m < members_.size(); ++m) {
-      const std::vector<float> own = members_[m]->Sample(x, kTile, seed, block * kTile, nullptr);
+      const std::vector<float> own =
+          members_[m]->Sample(x, kTile, seed, (block * members_.size() + m) * kTile, nullptr);
       for (std::size_t i = 0; i < kTile; ++i) {
         std::copy_n(own.data() + i * d, d, all.data() + order[m * kTile + i] * d);
       }

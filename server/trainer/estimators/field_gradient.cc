@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "common/base/check.h"
+#include "server/trainer/estimators/dense_sums.h"
 #include "server/trainer/estimators/field_block.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -15,9 +16,7 @@
 #define INFERON_FIELD_GRADIENT_ARRAYS
 namespace inferon::estimators {
 
-// Sums of the gradients of each dense layer, [outputs][FieldSumWidth(inputs)].
-inline std::size_t FieldSumWidth(std::size_t inputs) { return (inputs + 1 + 15) / 16 * 16; }
-
+// Sums of each dense layer (dense_sums.h).
 struct FieldSums {
   float *input = nullptr, *condition = nullptr, *last = nullptr;
   struct OfBlock {
@@ -98,8 +97,6 @@ namespace {
 HWY_EXPORT(TrainingForward);
 HWY_EXPORT(TrainingBackward);
 
-std::size_t SumsOf(const DenseView& layer) { return layer.outputs * FieldSumWidth(layer.inputs); }
-
 std::size_t AllSums(const FieldView& field) {
   std::size_t n = SumsOf(field.input) + SumsOf(field.condition) + SumsOf(field.last);
   for (const FieldBlockView& block : field.blocks) {
@@ -110,17 +107,7 @@ std::size_t AllSums(const FieldView& field) {
 
 std::size_t TrainingColumns(const FieldView& field) {
   const std::size_t d = field.dimension(), c = field.condition_columns(), h = field.hidden();
-  return FieldColumns(field) + 3 * d + 2 * c + 3 * h + FieldSumWidth(c) +
-         FieldSumWidth(std::max(h, d));
-}
-
-void AddSums(const DenseView& layer, const float* sums) {
-  const std::size_t width = FieldSumWidth(layer.inputs);
-  for (std::size_t o = 0; o < layer.outputs; ++o, sums += width) {
-    float* to = layer.grad_weights + o * layer.inputs;
-    for (std::size_t i = 0; i < layer.inputs; ++i) to[i] += sums[i];
-    if (layer.grad_bias != nullptr) layer.grad_bias[o] += sums[layer.inputs];
-  }
+  return FieldColumns(field) + 3 * d + 2 * c + 3 * h + SumWidth(c) + SumWidth(std::max(h, d));
 }
 
 }  // namespace
@@ -135,8 +122,8 @@ struct FieldGradient::Work {
     for (float** array : {&w.z, &w.out, &w.grad_out}) *array = arena.Columns(d);
     for (float** array : {&w.condition, &w.grad_condition}) *array = arena.Columns(c);
     for (float** array : {&w.grad_hidden, &w.grad_inner, &w.grad_before}) *array = arena.Columns(h);
-    w.transposed_condition = arena.Columns(FieldSumWidth(c));
-    w.transposed = arena.Columns(FieldSumWidth(std::max(h, d)));
+    w.transposed_condition = arena.Columns(SumWidth(c));
+    w.transposed = arena.Columns(SumWidth(std::max(h, d)));
     sums.input = all_sums = sums_arena.Take(SumsOf(field.input));
     sums.condition = sums_arena.Take(SumsOf(field.condition));
     sums.last = sums_arena.Take(SumsOf(field.last));

@@ -5,6 +5,7 @@
 #include <numbers>
 
 #include "common/base/check.h"
+#include "server/trainer/estimators/dense_sums.h"
 #include "server/trainer/estimators/flow_block.h"
 #include "server/trainer/estimators/flow_lanes.h"
 
@@ -18,9 +19,7 @@
 #define INFERON_FLOW_GRADIENT_ARRAYS
 namespace inferon::estimators {
 
-// Sums of gradients of one dense layer: [outputs][TransposedWidth(inputs)].
-inline std::size_t SumWidth(std::size_t inputs) { return (inputs + 1 + 15) / 16 * 16; }
-
+// Sums of each dense layer (dense_sums.h).
 struct LayerSums {
   float *context = nullptr, *theta = nullptr, *first = nullptr, *second = nullptr, *last = nullptr;
 };
@@ -138,14 +137,12 @@ HWY_EXPORT(GradientForward);
 HWY_EXPORT(GradientBackward);
 HWY_EXPORT(TransposeContext);
 
-std::size_t Sums(const DenseView& layer) { return layer.outputs * SumWidth(layer.inputs); }
-
 std::size_t AllSums(const FlowView& flow) {
   std::size_t n = 0;
   for (const FlowLayerView& layer : flow.layers) {
     for (const DenseView* dense :
          {&layer.context, &layer.theta, &layer.first, &layer.second, &layer.last}) {
-      n += Sums(*dense);
+      n += SumsOf(*dense);
     }
   }
   return n;
@@ -157,15 +154,6 @@ std::size_t BlockColumns(const FlowView& flow) {
   std::size_t columns = 3 * n.dimension + 2 * n.context + 2 * n.hidden + n.parameters + 2;
   columns += SumWidth(n.context) + SumWidth(std::max(n.hidden, n.dimension));
   return columns + flow.layers.size() * (2 * n.dimension + 6 * n.hidden + n.parameters);
-}
-
-void AddSums(const DenseView& layer, const float* sums) {
-  const std::size_t width = SumWidth(layer.inputs);
-  for (std::size_t o = 0; o < layer.outputs; ++o, sums += width) {
-    float* to = layer.grad_weights + o * layer.inputs;
-    for (std::size_t i = 0; i < layer.inputs; ++i) to[i] += sums[i];
-    if (layer.grad_bias != nullptr) layer.grad_bias[o] += sums[layer.inputs];
-  }
 }
 
 }  // namespace
@@ -200,11 +188,11 @@ struct FlowGradient::Work {
     t.raw = arena.Columns(n.parameters);
     block.layers.push_back(t);
     LayerSums s;
-    s.context = sums_arena.Take(Sums(layer.context));
-    s.theta = sums_arena.Take(Sums(layer.theta));
-    s.first = sums_arena.Take(Sums(layer.first));
-    s.second = sums_arena.Take(Sums(layer.second));
-    s.last = sums_arena.Take(Sums(layer.last));
+    s.context = sums_arena.Take(SumsOf(layer.context));
+    s.theta = sums_arena.Take(SumsOf(layer.theta));
+    s.first = sums_arena.Take(SumsOf(layer.first));
+    s.second = sums_arena.Take(SumsOf(layer.second));
+    s.last = sums_arena.Take(SumsOf(layer.last));
     sums.push_back(s);
   }
 

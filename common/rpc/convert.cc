@@ -71,11 +71,12 @@ v1::Protocol ToProto(const Protocol& protocol) {
   return result;
 }
 
-Result<Protocol> FromProto(const v1::Protocol& message, const Protocol& unset) {
+Result<Protocol> FromProto(const v1::Protocol& message, const std::function<Protocol()>& unset) {
   if (message.steps_size() == 0 && message.duration_us() == 0 && message.grid_step_us() == 0) {
-    return unset;
+    return unset();
   }
-  Protocol protocol = unset;
+  const bool whole = message.duration_us() != 0 && message.grid_step_us() != 0;
+  Protocol protocol = whole ? Protocol() : unset();
   protocol.steps.clear();
   for (const v1::CurrentStep& step : message.steps()) {
     protocol.steps.push_back({step.start_us(), step.stop_us(), step.scale()});

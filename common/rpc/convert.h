@@ -5,6 +5,7 @@
 #include <google/protobuf/timestamp.pb.h>
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -78,8 +79,12 @@ Result<std::vector<T>> FromArray(const v1::Array& array, int axes) {
 }
 
 v1::Protocol ToProto(const Protocol& protocol);
-// An empty message gives `unset`, so do an unset duration and an unset grid step.
-Result<Protocol> FromProto(const v1::Protocol& protocol, const Protocol& unset = {});
+// An empty message gives unset(), so do an unset duration and an unset grid step. It is asked only
+// where it is needed: of a profile it means that its text is parsed.
+Result<Protocol> FromProto(const v1::Protocol& protocol, const std::function<Protocol()>& unset);
+inline Result<Protocol> FromProto(const v1::Protocol& protocol) {
+  return FromProto(protocol, [] { return Protocol(); });
+}
 
 v1::Device ToProto(const DeviceId& device);
 Result<DeviceId> FromProto(const v1::Device& device);  // An empty chip gives "emulated-0".

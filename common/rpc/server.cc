@@ -21,6 +21,11 @@ namespace {
 // token that was revoked ends.
 constexpr int kMaxConnectionAgeMs = 3'600'000;
 constexpr int kConnectTimeoutMs = 10'000;
+// Threads that stay to wait for the next call. A call that waits for the disk holds one; with
+// gRPC's standard of two, each such call costs the start and the end of another thread.
+constexpr int kIdleCallThreads = 64;
+// The thread of the streams does not read the sockets for those of the calls.
+constexpr bool kQueuePollsForCalls = false;
 
 Status CheckAddress(const ServerOptions& options) {
   const std::string& address = options.address;
@@ -65,7 +70,8 @@ void AddReflection() {
 }  // namespace
 
 Result<Server> StartServer(const ServerOptions& options,
-                           const std::vector<grpc::Service*>& services) {
+                           const std::vector<grpc::Service*>& services,
+                           StreamingService* streaming) {
   if (Status ok = CheckAddress(options); !ok) return tl::unexpected(ok.error());
   if (Status ok = CheckServerTls(options.tls, SystemClock().WallNow()); !ok) {
     return tl::unexpected(ok.error());
@@ -77,6 +83,8 @@ Result<Server> StartServer(const ServerOptions& options,
   int port = 0;
   builder.AddListeningPort(options.address, MakeServerCredentials(options.tls), &port);
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.SetSyncServerOption(grpc::ServerBuilder::SyncServerOption::NUM_CQS, 1);
+  builder.SetSyncServerOption(grpc::ServerBuilder::SyncServerOption::MAX_POLLERS, kIdleCallThreads);
   builder.SetMaxReceiveMessageSize(options.max_message_bytes);
   builder.SetMaxSendMessageSize(options.max_message_bytes);
   if (options.tokens) {
@@ -85,6 +93,9 @@ Result<Server> StartServer(const ServerOptions& options,
   }
   for (grpc::Service* service : services) builder.RegisterService(service);
   Server result;
+  if (streaming != nullptr) {
+    result.streams = std::make_unique<StreamQueue>(builder.AddCompletionQueue(kQueuePollsForCalls));
+  }
   result.server = builder.BuildAndStart();
   const bool unix_socket = options.address.starts_with("unix:");
   if (!result.server || (port == 0 && !unix_socket)) {
@@ -93,6 +104,7 @@ Result<Server> StartServer(const ServerOptions& options,
         fmt::format("cannot listen on {}: the port is in use or not permitted", options.address),
         "Stop the program that uses it, or choose another port (0 takes any free one)");
   }
+  if (streaming != nullptr) streaming->AcceptStreams(result.streams->queue());
   const auto colon = options.address.rfind(':');
   result.address =
       unix_socket ? options.address : fmt::format("{}:{}", options.address.substr(0, colon), port);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/base/result.h"
+#include "common/rpc/stream_queue.h"
 #include "common/rpc/tls.h"
 
 namespace grpc {
@@ -30,14 +31,16 @@ struct ServerOptions {
 
 // A running server with health and reflection.
 struct Server {
+  std::unique_ptr<StreamQueue> streams;  // Ends after the server; null where there are none.
   std::unique_ptr<grpc::Server> server;
   std::string address;  // With the port that it got.
 };
 
 // kFailedPrecondition where the port is in use or a certificate is not good, kInvalidArgument for
-// an address that is refused.
+// an address that is refused. `streaming` is one of the services, where one has such streams.
 Result<Server> StartServer(const ServerOptions& options,
-                           const std::vector<grpc::Service*>& services);
+                           const std::vector<grpc::Service*>& services,
+                           StreamingService* streaming = nullptr);
 
 // Channel with the same limits; connects lazily and reconnects within a second. Without a CA a
 // token is sent to the loopback only.

@@ -6,6 +6,7 @@
 #include <map>
 #include <mutex>
 #include <set>
+#include <utility>
 
 #include "server/scheduler/types.h"
 
@@ -20,28 +21,30 @@ class ChangeHub {
   std::uint64_t Subscribe(JobId job, Callback callback) {
     std::lock_guard lock(mu_);
     const std::uint64_t id = next_++;
-    callbacks_.emplace(id, Entry{job, std::move(callback)});
+    jobs_.emplace(id, job);
+    callbacks_.emplace(std::pair(job, id), std::move(callback));
     return id;
   }
   void Unsubscribe(std::uint64_t id) {
     std::lock_guard lock(mu_);
-    callbacks_.erase(id);
+    const auto found = jobs_.find(id);
+    if (found == jobs_.end()) return;
+    callbacks_.erase({found->second, id});
+    jobs_.erase(found);
   }
   void Notify(const std::set<JobId>& jobs) {
     std::lock_guard lock(mu_);
-    for (const auto& [id, entry] : callbacks_) {
-      if (jobs.contains(entry.job)) entry.callback();
+    for (const JobId job : jobs) {
+      auto at = callbacks_.lower_bound({job, 0});
+      for (; at != callbacks_.end() && at->first.first == job; ++at) at->second();
     }
   }
 
  private:
-  struct Entry {
-    JobId job;
-    Callback callback;
-  };
   std::mutex mu_;
-  std::uint64_t next_ = 1;                    // Guarded by mu_.
-  std::map<std::uint64_t, Entry> callbacks_;  // Guarded by mu_.
+  std::uint64_t next_ = 1;                                         // Guarded by mu_.
+  std::map<std::uint64_t, JobId> jobs_;                            // Guarded by mu_.
+  std::map<std::pair<JobId, std::uint64_t>, Callback> callbacks_;  // Guarded by mu_.
 };
 
 }  // namespace inferon::scheduler

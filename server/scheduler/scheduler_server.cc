@@ -55,7 +55,7 @@ class Server : public SchedulerServer {
   Status Listen(const SchedulerOptions& options) {
     Result<rpc::Server> server = rpc::StartServer(
         {.address = options.address, .tls = options.tls, .tokens = !options.guard.tokens.empty()},
-        {experiments_.get(), workers_.get(), projects_.get()});
+        {experiments_.service.get(), workers_.get(), projects_.get()}, &experiments_.streams);
     if (!server) return tl::unexpected(server.error());
     server_ = std::move(*server);
     if (!options.metrics.empty()) {
@@ -91,7 +91,7 @@ class Server : public SchedulerServer {
   const std::chrono::milliseconds stop_time_;
   StreamPump pump_;
   JobTraces traces_;
-  std::unique_ptr<grpc::Service> experiments_;
+  ExperimentServiceParts experiments_;
   std::unique_ptr<grpc::Service> workers_;
   std::unique_ptr<grpc::Service> projects_;
   std::optional<Ticker> ticker_;

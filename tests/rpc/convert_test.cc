@@ -26,12 +26,19 @@ TEST(ConvertTest, ObservationsSurviveTheWire) {
 
 TEST(ConvertTest, UnsetProtocolsAreTheProfiles) {
   const Protocol profiles{{{100, 700, 1}}, 1000, 0.5};
-  EXPECT_EQ(*FromProto(v1::Protocol(), profiles), profiles);
+  int asked = 0;
+  const auto profile = [&] {
+    ++asked;
+    return profiles;
+  };
+  EXPECT_EQ(*FromProto(v1::Protocol(), profile), profiles);
   v1::Protocol message;
   message.set_duration_us(800);  // Says something, so no steps means no current.
-  EXPECT_EQ(*FromProto(message, profiles), (Protocol{{}, 800, 0.5}));
+  EXPECT_EQ(*FromProto(message, profile), (Protocol{{}, 800, 0.5}));
+  EXPECT_EQ(asked, 2);
   message.set_grid_step_us(2);
-  EXPECT_EQ(*FromProto(message, profiles), (Protocol{{}, 800, 2}));
+  EXPECT_EQ(*FromProto(message, profile), (Protocol{{}, 800, 2}));
+  EXPECT_EQ(asked, 2) << "a profile's text is parsed only where it is needed";
 }
 
 TEST(ConvertTest, ATraceOfTheWrongLengthIsRefused) {

@@ -59,7 +59,7 @@ Result<JobSpec> SpecFromProto(const v1::JobSpec& message) {
   Result<ParameterSets> sets = rpc::ParameterSetsFromProto(message.parameter_sets());
   if (!sets) return tl::unexpected(sets.error());
   Result<Protocol> protocol =
-      rpc::FromProto(message.protocol(), DefaultProtocol(message.profile_toml()));
+      rpc::FromProto(message.protocol(), [&] { return DefaultProtocol(message.profile_toml()); });
   if (!protocol) return tl::unexpected(protocol.error());
   Result<DeviceId> device = rpc::FromProto(message.device());
   if (!device) return tl::unexpected(device.error());

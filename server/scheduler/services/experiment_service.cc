@@ -14,8 +14,9 @@ namespace {
 template <typename Response>
 class JobStream : public ResponseStream<Response> {
  public:
-  JobStream(Core& core, StreamPump& pump, const char* method, std::string name)
-      : ResponseStream<Response>(pump, method), core_(core), name_(std::move(name)) {}
+  template <typename Call>
+  JobStream(Core& core, StreamPump& pump, const char* method, std::shared_ptr<Call> call)
+      : ResponseStream<Response>(pump, method, call), core_(core), name_(call->request().name()) {}
 
  protected:
   void Subscribe() override {
@@ -35,8 +36,10 @@ class JobStream : public ResponseStream<Response> {
 
 class WatchStream : public JobStream<v1::WatchJobResponse> {
  public:
-  WatchStream(Core& core, StreamPump& pump, const v1::WatchJobRequest& request)
-      : JobStream(core, pump, "WatchJob", request.name()), after_(request.after_sequence()) {}
+  using Method = rpc::StreamMethod<v1::WatchJobRequest, v1::WatchJobResponse>;
+
+  WatchStream(Core& core, StreamPump& pump, const std::shared_ptr<Method::Call>& call)
+      : JobStream(core, pump, "WatchJob", call), after_(call->request().after_sequence()) {}
 
  protected:
   // The first message comes at once, with or without events, and shows the job as it is.
@@ -63,10 +66,12 @@ class WatchStream : public JobStream<v1::WatchJobResponse> {
 
 class ResultStream : public JobStream<v1::StreamResultsResponse> {
  public:
-  ResultStream(Core& core, StreamPump& pump, const v1::StreamResultsRequest& request)
-      : JobStream(core, pump, "StreamResults", request.name()),
-        next_(request.start_index()),
-        follow_(request.follow()) {}
+  using Method = rpc::StreamMethod<v1::StreamResultsRequest, v1::StreamResultsResponse>;
+
+  ResultStream(Core& core, StreamPump& pump, const std::shared_ptr<Method::Call>& call)
+      : JobStream(core, pump, "StreamResults", call),
+        next_(call->request().start_index()),
+        follow_(call->request().follow()) {}
 
  protected:
   Result<Next> Produce(v1::StreamResultsResponse& response) override {
@@ -91,14 +96,24 @@ class ResultStream : public JobStream<v1::StreamResultsResponse> {
 
 // Calls with one answer wait for the disk on gRPC's threads; streams may idle for hours and run on
 // the pump.
-using Base = v1::ExperimentService::WithCallbackMethod_WatchJob<
-    v1::ExperimentService::WithCallbackMethod_StreamResults<v1::ExperimentService::Service>>;
+using Base = v1::ExperimentService::WithAsyncMethod_WatchJob<
+    v1::ExperimentService::WithAsyncMethod_StreamResults<v1::ExperimentService::Service>>;
 
-class ExperimentServiceImpl : public Base {
+class ExperimentServiceImpl : public Base, public rpc::StreamingService {
  public:
   ExperimentServiceImpl(Core& core, const rpc::CallGuard& guard, StreamPump& pump,
                         JobTraces& traces)
-      : core_(core), guard_(guard), pump_(pump), traces_(traces) {}
+      : core_(core),
+        guard_(guard),
+        pump_(pump),
+        traces_(traces),
+        watches_([this](auto*... of) { RequestWatchJob(of...); }, Opens<WatchStream>()),
+        results_([this](auto*... of) { RequestStreamResults(of...); }, Opens<ResultStream>()) {}
+
+  void AcceptStreams(grpc::ServerCompletionQueue& queue) override {
+    watches_.Accept(queue);
+    results_.Accept(queue);
+  }
 
   grpc::Status CreateJob(grpc::ServerContext* context, const v1::CreateJobRequest* request,
                          v1::CreateJobResponse* response) override {
@@ -163,21 +178,16 @@ class ExperimentServiceImpl : public Base {
     });
   }
 
-  grpc::ServerWriteReactor<v1::WatchJobResponse>* WatchJob(
-      grpc::CallbackServerContext* context, const v1::WatchJobRequest* request) override {
-    const auto caller = guard_.Admit(*context, *request);
-    if (!caller) return Refuse<v1::WatchJobResponse>(caller.error());
-    return WatchStream::Open(std::make_shared<WatchStream>(core_, pump_, *request));
-  }
-
-  grpc::ServerWriteReactor<v1::StreamResultsResponse>* StreamResults(
-      grpc::CallbackServerContext* context, const v1::StreamResultsRequest* request) override {
-    const auto caller = guard_.Admit(*context, *request);
-    if (!caller) return Refuse<v1::StreamResultsResponse>(caller.error());
-    return ResultStream::Open(std::make_shared<ResultStream>(core_, pump_, *request));
-  }
-
  private:
+  template <typename Stream>
+  typename Stream::Method::Open Opens() {
+    return [this](const std::shared_ptr<typename Stream::Method::Call>& call) {
+      const auto caller = guard_.Admit(call->context(), call->request());
+      if (!caller) return Refuse(*call, caller.error());
+      Stream::Open(std::make_shared<Stream>(core_, pump_, call));
+    };
+  }
+
   template <typename Response>
   static grpc::Status Answer(const Result<Job>& job, Response* response) {
     if (!job) return rpc::ToStatus(job.error());
@@ -189,13 +199,17 @@ class ExperimentServiceImpl : public Base {
   const rpc::CallGuard& guard_;
   StreamPump& pump_;
   JobTraces& traces_;
+  WatchStream::Method watches_;
+  ResultStream::Method results_;
 };
 
 }  // namespace
 
-std::unique_ptr<grpc::Service> MakeExperimentService(Core& core, const rpc::CallGuard& guard,
-                                                     StreamPump& pump, JobTraces& traces) {
-  return std::make_unique<ExperimentServiceImpl>(core, guard, pump, traces);
+ExperimentServiceParts MakeExperimentService(Core& core, const rpc::CallGuard& guard,
+                                             StreamPump& pump, JobTraces& traces) {
+  auto service = std::make_unique<ExperimentServiceImpl>(core, guard, pump, traces);
+  rpc::StreamingService& streams = *service;
+  return {std::move(service), streams};
 }
 
 }  // namespace inferon::scheduler

@@ -1,13 +1,12 @@
-// A server stream of gRPC's callback API that is stepped by the pump.
+// A server stream that is stepped by the pump.
 #pragma once
-
-#include <grpcpp/support/server_callback.h>
 
 #include <atomic>
 #include <memory>
 #include <utility>
 
 #include "common/rpc/status.h"
+#include "common/rpc/stream_queue.h"
 #include "server/scheduler/services/stream_pump.h"
 
 namespace inferon::scheduler {
@@ -20,33 +19,35 @@ enum class Next {
 
 // Sends what Produce() makes. Lives until gRPC is done with it and the pump has left it.
 template <typename Response>
-class ResponseStream : public grpc::ServerWriteReactor<Response>,
+class ResponseStream : public rpc::StreamEvents,
                        public PumpedStream,
                        public std::enable_shared_from_this<ResponseStream<Response>> {
  public:
-  ResponseStream(StreamPump& pump, const char* method) : pump_(pump), method_(method) {}
+  using End = rpc::StreamEnd<Response>;
+
+  ResponseStream(StreamPump& pump, const char* method, std::shared_ptr<End> end)
+      : pump_(pump), method_(method), end_(std::move(end)) {}
 
   // Takes the stream in; one that cannot be is ended with the reason.
-  static grpc::ServerWriteReactor<Response>* Open(std::shared_ptr<ResponseStream> stream) {
-    ResponseStream* raw = stream.get();
-    raw->self_ = stream;
-    raw->Subscribe();
-    if (Status in = raw->pump_.Enter(stream); !in) raw->End(rpc::ToStatus(in.error()));
-    return raw;
+  static void Open(std::shared_ptr<ResponseStream> stream) {
+    stream->self_ = stream;
+    stream->end_->Begin(stream.get());
+    stream->Subscribe();
+    if (Status in = stream->pump_.Enter(stream); !in) stream->Finish(rpc::ToStatus(in.error()));
   }
 
   void Step() final {
     if (finished_ || writing_) return;
-    if (cancelled_) return End(grpc::Status::CANCELLED);
+    if (cancelled_) return Finish(grpc::Status::CANCELLED);
     if (pump_.stopping()) {
-      return End(rpc::ToStatus({ErrorCode::kUnavailable, "the scheduler is stopping",
-                                "Open the stream again when it runs", std::chrono::seconds(1)}));
+      return Finish(rpc::ToStatus({ErrorCode::kUnavailable, "the scheduler is stopping",
+                                   "Open the stream again when it runs", std::chrono::seconds(1)}));
     }
     const grpc::Status status = rpc::Guard(method_, [this] { return Advance(); });
-    if (!status.ok()) End(status);
+    if (!status.ok()) Finish(status);
   }
 
-  void OnWriteDone(bool ok) final {
+  void OnWritten(bool ok) final {
     if (!ok) cancelled_ = true;
     writing_ = false;
     Wake();
@@ -55,7 +56,7 @@ class ResponseStream : public grpc::ServerWriteReactor<Response>,
     cancelled_ = true;
     Wake();
   }
-  void OnDone() final {
+  void OnClosed() final {
     Unsubscribe();
     const std::shared_ptr<ResponseStream> self = std::move(self_);
     pump_.Leave(self);
@@ -75,37 +76,34 @@ class ResponseStream : public grpc::ServerWriteReactor<Response>,
     response_.Clear();
     const Result<Next> next = Produce(response_);
     if (!next) return rpc::ToStatus(next.error());
-    if (*next == Next::kEnd) End(grpc::Status::OK);
+    if (*next == Next::kEnd) Finish(grpc::Status::OK);
     if (*next == Next::kMessage) {
       writing_ = true;
-      this->StartWrite(&response_);
+      end_->Write(response_);
     }
     return grpc::Status::OK;
   }
 
-  void End(const grpc::Status& status) {
+  void Finish(const grpc::Status& status) {
     finished_ = true;
-    this->Finish(status);
+    end_->Finish(status);
   }
 
   StreamPump& pump_;
   const char* const method_;
-  Response response_;      // Of the pump's step, and of gRPC while writing_.
-  bool finished_ = false;  // Of the pump's step.
+  const std::shared_ptr<End> end_;
+  Response response_;                  // Of the pump's step, and of gRPC while writing_.
+  std::atomic<bool> finished_{false};  // Of the pump's step; of Open where the pump refuses.
   std::atomic<bool> writing_{false};
   std::atomic<bool> cancelled_{false};
-  std::shared_ptr<ResponseStream> self_;  // gRPC's hold; set before Enter, gone with OnDone.
+  std::shared_ptr<ResponseStream> self_;  // gRPC's hold; set before Enter, gone with OnClosed.
 };
 
 // A stream that is refused: it ends at once.
 template <typename Response>
-grpc::ServerWriteReactor<Response>* Refuse(const grpc::Status& status) {
-  class Refused : public grpc::ServerWriteReactor<Response> {
-   public:
-    explicit Refused(const grpc::Status& reason) { this->Finish(reason); }
-    void OnDone() override { delete this; }
-  };
-  return new Refused(status);  // gRPC's until OnDone.
+void Refuse(rpc::StreamEnd<Response>& end, const grpc::Status& status) {
+  end.Begin(nullptr);
+  end.Finish(status);
 }
 
 }  // namespace inferon::scheduler

@@ -50,7 +50,8 @@ void Fill(const StepRecord& step, v1::StudyStep& message) {
 Result<StudySpec> FromProto(const v1::StudySpec& message) {
   StudySpec spec;
   spec.profile_toml = message.profile_toml();
-  auto protocol = rpc::FromProto(message.protocol(), DefaultProtocol(message.profile_toml()));
+  auto protocol =
+      rpc::FromProto(message.protocol(), [&] { return DefaultProtocol(message.profile_toml()); });
   if (!protocol) return tl::unexpected(protocol.error());
   spec.protocol = std::move(*protocol);
   auto device = rpc::FromProto(message.device());

@@ -1,12 +1,14 @@
 // Speed of the queue: a scheduler in a process of its own, clients and worker stubs here, on the
 // loopback; ratios against raw SQLite and raw gRPC of the same run. The last line is one JSON
 // object. Usage: inferon_bench_queue [--quick] [--data FOLDER]
+//            [--only single|shards|crowd|path|long]
 #include <fmt/format.h>
 #include <grpcpp/grpcpp.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <fstream>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
@@ -262,13 +264,23 @@ std::string ProcessorName() {
   return "unknown";
 }
 
-int Run(const std::string& self, const Scale& scale, const std::filesystem::path& folder) {
+// `only` is one part's name; empty: all of them.
+int Run(const std::string& self, const Scale& scale, const std::filesystem::path& folder,
+        const std::string& only) {
   Json line{{"bench", "queue"}};
-  MeasureSingle(folder, self, scale, line);
-  MeasureShards(folder, scale, line);
-  MeasureCrowd(folder, scale, line);
-  MeasurePath(folder, scale, line);
-  MeasureLong(folder, scale, line);
+  const std::vector<std::pair<std::string, std::function<void()>>> parts{
+      {"single", [&] { MeasureSingle(folder, self, scale, line); }},
+      {"shards", [&] { MeasureShards(folder, scale, line); }},
+      {"crowd", [&] { MeasureCrowd(folder, scale, line); }},
+      {"path", [&] { MeasurePath(folder, scale, line); }},
+      {"long", [&] { MeasureLong(folder, scale, line); }}};
+  bool any = false;
+  for (const auto& [name, measure] : parts) {
+    if (!only.empty() && only != name) continue;
+    any = true;
+    measure();
+  }
+  if (!any) throw std::runtime_error("--only takes single, shards, crowd, path or long");
   double load[3] = {};
   getloadavg(load, 3);
   line["settings"] = {{"in_flight", kInFlight}, {"shard", kShard},      {"points", kPoints},
@@ -284,11 +296,16 @@ int Main(int argc, char** argv) {
     return std::find(arguments.begin(), arguments.end(), word) != arguments.end();
   };
   if (has("--echo")) return ServeEcho(arguments.back());
+  const auto value = [&](const char* option, const std::string& standard) {
+    const auto at = std::find(arguments.begin(), arguments.end(), option);
+    if (at == arguments.end()) return standard;
+    if (std::next(at) == arguments.end())
+      throw std::runtime_error(fmt::format("{} needs a value", option));
+    return *std::next(at);
+  };
   const TemporaryFolder folder;
-  const auto data = std::find(arguments.begin(), arguments.end(), "--data");
-  const std::filesystem::path where =
-      data == arguments.end() ? folder.path() : std::filesystem::path(*std::next(data));
-  return Run(argv[0], has("--quick") ? kQuick : Scale(), where);
+  return Run(argv[0], has("--quick") ? kQuick : Scale(), value("--data", folder.path().string()),
+             value("--only", ""));
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 #include <thread>
 
@@ -22,17 +23,71 @@ using Seconds = std::chrono::duration<double>;
 
 double Since(SteadyTime start) { return Seconds(SystemClock().Now() - start).count(); }
 
+// Of a completion queue; it lives until its operation has ended.
+struct Tag {
+  std::function<void(bool ok)> ended;
+};
+
+// Takes answers on threads of its own. (gRPC's callback API would be shorter; but where its threads
+// are the only ones of a process, they sleep for 100 ms after each second, all at once.)
+class Answers {
+ public:
+  explicit Answers(int threads) {
+    for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { Take(); });
+  }
+  // Everything must have ended.
+  ~Answers() { queue_.Shutdown(); }
+  grpc::CompletionQueue* queue() { return &queue_; }
+
+ private:
+  void Take() {
+    void* tag = nullptr;
+    for (bool ok = false; queue_.Next(&tag, &ok);) static_cast<Tag*>(tag)->ended(ok);
+  }
+
+  grpc::CompletionQueue queue_;
+  std::vector<std::jthread> threads_;  // Last.
+};
+
+// One call with one answer.
+template <typename Request, typename Response>
 struct Call {
-  explicit Call(const v1::CreateJobRequest& submission) : request(submission) {
+  explicit Call(const Request& request_in) : request(request_in) {
     context.set_deadline(SystemClock().WallNow() + std::chrono::seconds(60));
   }
   grpc::ClientContext context;
-  v1::CreateJobRequest request;
-  v1::CreateJobResponse response;
+  Request request;
+  Response response;
+  grpc::Status status;
+  std::unique_ptr<grpc::ClientAsyncResponseReader<Response>> reader;
+  Tag tag;
 };
 
+// `then` gets the status; the call goes with it.
+template <typename Request, typename Response, typename Begin, typename Then>
+void Send(const Request& request, Begin&& begin, Then then) {
+  auto* call = new Call<Request, Response>(request);
+  call->tag.ended = [call, then = std::move(then)](bool) {
+    const std::unique_ptr<Call<Request, Response>> owner(call);
+    const auto last = std::move(call->tag.ended);  // Holds `then` while it runs.
+    then(call->status);
+  };
+  call->reader = begin(*call);
+  call->reader->Finish(&call->response, &call->status, &call->tag);
+}
+
 std::atomic<std::uint64_t> g_requests{0};
-std::string NextRequestId() { return fmt::format("r{}", ++g_requests); }
+
+// Submits under a request id of its own.
+template <typename Then>
+void Submit(v1::ExperimentService::Stub& stub, Answers& answers, v1::CreateJobRequest submission,
+            Then then) {
+  submission.set_request_id(fmt::format("r{}", ++g_requests));
+  Send<v1::CreateJobRequest, v1::CreateJobResponse>(
+      submission,
+      [&](auto& call) { return stub.AsyncCreateJob(&call.context, call.request, answers.queue()); },
+      std::move(then));
+}
 
 // Counts what is under way, and waits for its end.
 class Pending {
@@ -81,13 +136,11 @@ class ClosedLoop {
  private:
   void Next(int stub) {
     if (Since(start_) > seconds_ || begun_++ >= most_) return pending_.End();
-    auto call = std::make_shared<Call>(submission_);
-    call->request.set_request_id(NextRequestId());
-    stubs_[static_cast<std::size_t>(stub)]->async()->CreateJob(
-        &call->context, &call->request, &call->response, [this, call, stub](grpc::Status status) {
-          ++(status.ok() ? done_ : failed_);
-          Next(stub);
-        });
+    Submit(*stubs_[static_cast<std::size_t>(stub)], answers_, submission_,
+           [this, stub](const grpc::Status& status) {
+             ++(status.ok() ? done_ : failed_);
+             Next(stub);
+           });
   }
 
   const v1::CreateJobRequest& submission_;
@@ -99,6 +152,7 @@ class ClosedLoop {
   std::atomic<std::uint64_t> begun_{0};
   std::atomic<std::uint64_t> done_{0};
   std::atomic<std::uint64_t> failed_{0};
+  Answers answers_{2};  // Last: its threads use the rest.
 };
 
 }  // namespace
@@ -130,9 +184,9 @@ Rate SubmitClosedLoop(const std::string& address, const v1::CreateJobRequest& su
 Latencies SubmitOpenLoop(const std::string& address, const v1::CreateJobRequest& submission,
                          double per_second, double seconds) {
   const auto stub = v1::ExperimentService::NewStub(rpc::OpenChannel(address));
-  Latencies latencies;
-  std::mutex mu;
+  Latencies latencies;  // Of the one thread that takes answers, until none is pending.
   Pending pending;
+  Answers answers(1);
   const SteadyTime start = SystemClock().Now();
   const int count = static_cast<int>(per_second * seconds);
   for (int i = 0; i < count; ++i) {
@@ -140,21 +194,15 @@ Latencies SubmitOpenLoop(const std::string& address, const v1::CreateJobRequest&
         start + std::chrono::duration_cast<std::chrono::nanoseconds>(Seconds(i / per_second));
     const auto wait = due - SystemClock().Now();
     if (wait.count() > 0) SystemClock().SleepFor(wait, {});
-    auto call = std::make_shared<Call>(submission);
-    call->request.set_request_id(NextRequestId());
     pending.Begin();
-    stub->async()->CreateJob(&call->context, &call->request, &call->response,
-                             [&, call, due](grpc::Status status) {
-                               {
-                                 std::lock_guard lock(mu);
-                                 if (status.ok()) {
-                                   latencies.ms.push_back(1e3 * Since(due));
-                                 } else {
-                                   ++latencies.failed;
-                                 }
-                               }
-                               pending.End();
-                             });
+    Submit(*stub, answers, submission, [&, due](const grpc::Status& status) {
+      if (status.ok()) {
+        latencies.ms.push_back(1e3 * Since(due));
+      } else {
+        ++latencies.failed;
+      }
+      pending.End();
+    });
   }
   pending.Wait();
   std::sort(latencies.ms.begin(), latencies.ms.end());
@@ -163,46 +211,50 @@ Latencies SubmitOpenLoop(const std::string& address, const v1::CreateJobRequest&
 
 // Heartbeats go round as fast as the scheduler asks for them.
 struct Crowd::State {
-  class Watcher : public grpc::ClientReadReactor<v1::WatchJobResponse> {
+  class Watcher {
    public:
-    void Begin(State& state, v1::ExperimentService::Stub& stub, const std::string& job) {
-      state_ = &state;
+    Watcher(State& state, v1::ExperimentService::Stub& stub, const std::string& job)
+        : state_(state) {
       request_.set_name(job);
-      stub.async()->WatchJob(&context_, &request_, this);
-      StartRead(&response_);
-      StartCall();
-    }
-    void OnReadDone(bool ok) override {
-      if (ok) StartRead(&response_);
-    }
-    void OnDone(const grpc::Status&) override {
-      if (!state_->leaving) ++state_->failed;
-      state_->pending.End();
+      begun_.ended = [this](bool ok) { Read(ok); };
+      read_.ended = [this](bool ok) { Read(ok); };
+      ended_.ended = [this](bool) {
+        if (!state_.leaving) ++state_.failed;
+        state_.pending.End();
+      };
+      reader_ = stub.AsyncWatchJob(&context_, request_, state.answers.queue(), &begun_);
     }
     void Cancel() { context_.TryCancel(); }
 
    private:
-    State* state_ = nullptr;
+    void Read(bool ok) {
+      if (ok) return reader_->Read(&response_, &read_);
+      reader_->Finish(&status_, &ended_);
+    }
+
+    State& state_;
     grpc::ClientContext context_;
     v1::WatchJobRequest request_;
     v1::WatchJobResponse response_;
+    grpc::Status status_;
+    std::unique_ptr<grpc::ClientAsyncReader<v1::WatchJobResponse>> reader_;
+    Tag begun_, read_, ended_;
   };
 
   void Beat(std::size_t worker) {
-    struct Heartbeat {
-      grpc::ClientContext context;
-      v1::SynchronizeRequest request;
-      v1::SynchronizeResponse response;
-    };
-    auto call = std::make_shared<Heartbeat>();
-    call->context.set_deadline(SystemClock().WallNow() + std::chrono::seconds(10));
-    call->request.set_worker(fmt::format("idle-{}", worker));
-    call->request.set_session(fmt::format("{:016x}", worker + 1));
-    call->request.mutable_capabilities()->set_substrate("brainscales2");
-    call->request.set_wanted(1);
+    v1::SynchronizeRequest request;
+    request.set_worker(fmt::format("idle-{}", worker));
+    request.set_session(fmt::format("{:016x}", worker + 1));
+    request.mutable_capabilities()->set_substrate("brainscales2");
+    request.set_wanted(1);
     pending.Begin();
-    workers[worker % workers.size()]->async()->Synchronize(
-        &call->context, &call->request, &call->response, [this, call](grpc::Status status) {
+    Send<v1::SynchronizeRequest, v1::SynchronizeResponse>(
+        request,
+        [&](auto& call) {
+          return workers[worker % workers.size()]->AsyncSynchronize(&call.context, call.request,
+                                                                    answers.queue());
+        },
+        [this](const grpc::Status& status) {
           if (!status.ok() && !leaving) ++failed;
           pending.End();
         });
@@ -214,6 +266,7 @@ struct Crowd::State {
   std::atomic<bool> leaving{false};
   std::atomic<std::uint64_t> failed{0};
   Pending pending;
+  Answers answers{1};  // Its thread uses the above.
   std::jthread beats;
 };
 
@@ -225,10 +278,9 @@ Crowd::Crowd(const std::string& address, const std::string& job, int watchers, i
     state_->workers.push_back(v1::WorkerService::NewStub(channel));
   }
   for (int i = 0; i < watchers; ++i) {
-    state_->watchers.push_back(std::make_unique<State::Watcher>());
     state_->pending.Begin();
-    state_->watchers.back()->Begin(*state_, *state_->experiments[static_cast<std::size_t>(i % 20)],
-                                   job);
+    state_->watchers.push_back(std::make_unique<State::Watcher>(
+        *state_, *state_->experiments[static_cast<std::size_t>(i % 20)], job));
   }
   // Each worker calls every 7.5 s, a quarter of the standard lease.
   state_->beats = std::jthread([state = state_.get(), workers](std::stop_token stop) {

@@ -171,7 +171,8 @@ class Core {
   double ExpectedSeconds(const std::string& substrate, std::uint32_t count) const;
   Fence NextFence() { return epoch_ << 32 | ++leases_given_; }
   Result<Shard> FindLeased(StoreReader& reader, const LeaseRef& lease);
-  Result<bool> FinishNow(const LeaseRef& lease, const std::string& sha256, const std::string& frame,
+  // `frame` is null where no lease was found to fit it.
+  Result<bool> FinishNow(const LeaseRef& lease, const std::string& sha256, const std::string* frame,
                          double substrate_seconds, const std::vector<double>& features);
   Result<ObservationBatch> CheckFrame(const Job& job, const Shard& shard, const std::string& frame);
   void CountDone(const Shard& shard, const Job& job, double substrate_seconds);

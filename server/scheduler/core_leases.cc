@@ -191,14 +191,14 @@ Result<bool> Core::CommitShard(const LeaseRef& lease, const std::string& sha256,
   if (Status ok = CheckSeconds(substrate_seconds); !ok) return tl::unexpected(ok.error());
   const std::optional<Shard> shard =
       readers_.Read([&](StoreReader& reader) { return reader.GetShard(lease.shard); });
-  std::string frame;
+  std::shared_ptr<const std::string> frame;
   std::vector<double> features;
   if (shard && IsHeld(*shard, lease)) {
     const std::optional<Job> job =
         readers_.Read([&](StoreReader& reader) { return reader.GetJob(shard->job); });
-    Result<std::string> staged = staging_.Read(lease, sha256);
+    auto staged = staging_.Read(lease, sha256);
     if (!staged) return tl::unexpected(staged.error());
-    const Result<ObservationBatch> batch = CheckFrame(*job, *shard, *staged);
+    const Result<ObservationBatch> batch = CheckFrame(*job, *shard, **staged);
     if (!batch) return tl::unexpected(batch.error());
     if (job->project == kHealthProject) {
       const JobSpec spec =
@@ -208,7 +208,7 @@ Result<bool> Core::CommitShard(const LeaseRef& lease, const std::string& sha256,
     frame = std::move(*staged);
   }
   const Result<bool> repeated =
-      Write([&] { return FinishNow(lease, sha256, frame, substrate_seconds, features); });
+      Write([&] { return FinishNow(lease, sha256, frame.get(), substrate_seconds, features); });
   if (repeated) staging_.Remove(lease);
   return repeated;
 }
@@ -228,7 +228,7 @@ Result<ObservationBatch> Core::CheckFrame(const Job& job, const Shard& shard,
 }
 
 Result<bool> Core::FinishNow(const LeaseRef& lease, const std::string& sha256,
-                             const std::string& frame, double substrate_seconds,
+                             const std::string* frame, double substrate_seconds,
                              const std::vector<double>& features) {
   ExpireLeases();
   StoreReader& view = store_->View();
@@ -240,8 +240,8 @@ Result<bool> Core::FinishNow(const LeaseRef& lease, const std::string& sha256,
   const Result<Shard> shard = FindLeased(view, lease);
   if (!shard) return tl::unexpected(shard.error());
   // Leased now, but not when the frame was looked for: the lease is younger than the call.
-  if (frame.empty()) return Stale(lease);
-  const Location location = segments_->Append(frame);
+  if (frame == nullptr) return Stale(lease);
+  const Location location = segments_->Append(*frame);
   const std::string calibration = workers_[shard->worker].record.capabilities.calibration_id;
   if (!store_->FinishShard(lease.shard, lease.fence,
                            {sha256, location, substrate_seconds, calibration})) {

@@ -17,7 +17,8 @@ UploadPart::UploadPart(std::filesystem::path file, std::uint64_t total_in,
     : path(std::move(file)), room(room_in), total(total_in) {
   const auto bytes = static_cast<std::int64_t>(total);
   if (room.fetch_sub(bytes) >= bytes) {
-    memory.reserve(total);
+    memory = std::make_shared<std::string>();
+    memory->reserve(total);
     return;
   }
   room += bytes;
@@ -38,7 +39,7 @@ UploadPart::~UploadPart() {
 }
 
 void UploadPart::Append(std::string_view chunk) {
-  if (fd < 0) memory += chunk;
+  if (memory) *memory += chunk;
   for (std::size_t done = 0; fd >= 0 && done < chunk.size();) {
     const ssize_t n = write(fd, chunk.data() + done, chunk.size() - done);
     if (n < 0 && errno == EINTR) continue;
@@ -163,14 +164,17 @@ void Staging::Keep(const LeaseRef& lease, std::unique_ptr<UploadPart> part) {
   if (kept_.size() > max_uploads_) kept_.erase(kept_.begin());
 }
 
-Result<std::string> Staging::Read(const LeaseRef& lease, const std::string& sha256) const {
+Result<std::shared_ptr<const std::string>> Staging::Read(const LeaseRef& lease,
+                                                         const std::string& sha256) const {
   {
     std::lock_guard lock(mu_);
     const auto found = finished_.find({lease.shard, lease.fence});
     if (found != finished_.end() && found->second->sha256 == sha256) return found->second->memory;
   }
   Result<std::string> frame = ReadFile(FinishedPath(lease), max_bytes_);
-  if (frame && Sha256Hex(*frame) == sha256) return frame;
+  if (frame && Sha256Hex(*frame) == sha256) {
+    return std::make_shared<const std::string>(std::move(*frame));
+  }
   return Fail(ErrorCode::kFailedPrecondition,
               fmt::format("there is no complete upload of shard {} with this SHA-256", lease.shard),
               "Upload the shard, then commit it");

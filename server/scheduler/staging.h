@@ -35,8 +35,8 @@ struct UploadPart {
 
   const std::filesystem::path path;
   std::atomic<std::int64_t>& room;
-  int fd = -1;  // -1: in memory.
-  std::string memory;
+  int fd = -1;                          // -1: in memory.
+  std::shared_ptr<std::string> memory;  // Null where it is in a file.
   std::uint64_t total = 0;
   std::string sha256;  // As announced.
   std::uint64_t received = 0;
@@ -78,7 +78,8 @@ class Staging {
   // Bytes of an unfinished upload of this frame, where the next one can go on; 0: none.
   std::uint64_t Received(const LeaseRef& lease, const std::string& sha256) const;
   // A finished upload. kFailedPrecondition where there is none with this digest.
-  Result<std::string> Read(const LeaseRef& lease, const std::string& sha256) const;
+  Result<std::shared_ptr<const std::string>> Read(const LeaseRef& lease,
+                                                  const std::string& sha256) const;
   // Forgets the uploads of a lease, if any.
   void Remove(const LeaseRef& lease);
   // Forgets those of leases that are over: one may end while its last bytes arrive.

@@ -28,7 +28,7 @@ constexpr int kInFlight = 64;
 constexpr std::size_t kPoints = 1400;  // 2.8 kB a trace.
 constexpr std::uint32_t kShard = 512;
 constexpr std::size_t kBatch = 10'000;  // Sets of a large job.
-constexpr int kWorkers = 2;
+constexpr int kWorkers = 4;
 
 struct Scale {
   double seconds = 4;
@@ -216,14 +216,15 @@ void MeasurePath(const std::filesystem::path& folder, const Scale& scale, Json& 
 
 // Shards whose results have hardly any bytes; then ones with many, and nobody who fetches them.
 void MeasureShards(const std::filesystem::path& folder, const Scale& scale, Json& line) {
-  const auto run = [&](const char* name, std::size_t points, std::uint32_t shard, int shards) {
+  const auto run = [&](const char* name, std::size_t points, std::uint32_t shard, int shards,
+                       int count) {
     Server server(folder / name);
     const auto stub = v1::ExperimentService::NewStub(rpc::OpenChannel(server.address()));
     const std::size_t sets = std::size_t{shard} * static_cast<std::size_t>(shards);
     SubmitOne(*stub, MakeSubmission(sets, shard, points), "r");
     const double cpu = server.CpuSeconds();
     const SteadyTime start = SystemClock().Now();
-    Workers workers(server.address(), 1, points);
+    Workers workers(server.address(), count, points);
     while (workers.shards() < static_cast<std::uint64_t>(shards)) {
       SystemClock().SleepFor(std::chrono::milliseconds(2), {});
     }
@@ -233,9 +234,10 @@ void MeasureShards(const std::filesystem::path& folder, const Scale& scale, Json
     return 1e3 * (server.CpuSeconds() - cpu) / shards;
   };
   Say("small shards");
-  line["shard_overhead_ms"] = run("shard", 20, 1, scale.small_shards);
+  line["shard_overhead_ms"] = run("shard", 20, 1, scale.small_shards, 1);
   Say("large shards");
-  line["payload_scheduler_cpu_ms"] = run("payload", kPoints, 2048, scale.small_shards / 15);
+  line["payload_scheduler_cpu_ms"] =
+      run("payload", kPoints, 2048, scale.small_shards / 15, kWorkers);
 }
 
 void MeasureCrowd(const std::filesystem::path& folder, const Scale& scale, Json& line) {

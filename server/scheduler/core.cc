@@ -136,6 +136,9 @@ void Core::Upkeep() {
   staging_.RemoveUnless([this](const LeaseRef& lease) { return leases_.Find(lease).has_value(); });
   store_->Trim(HourOf(clock_.WallNow()) - kUsageHours, limits_.checks_kept);
   if (limits_.retain.count() > 0) Purge(limits_.retain, false, {});
+  if (limits_.forget.count() > 0) {
+    store_->Forget(clock_.WallNow() - limits_.forget, kMaxForgotten);
+  }
 }
 
 Status Core::Tick() {

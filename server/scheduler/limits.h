@@ -31,6 +31,7 @@ inline constexpr std::uint32_t kMaxCanaryTrials = 1000;
 inline constexpr double kMaxCanaryInterval = 604'800;
 inline constexpr std::uint32_t kChecksShown = 20;
 inline constexpr std::uint32_t kMaxPurgedJobs = 1000;  // In one call.
+inline constexpr std::uint32_t kMaxForgotten = 1000;   // Jobs, and events, at one time of upkeep.
 inline constexpr std::uint64_t kMaxUploadBytes = 256 << 20;
 inline constexpr std::size_t kMaxChunkBytes = 1 << 20;
 // Uploads are kept in memory up to here, all together; further ones in files.
@@ -70,6 +71,8 @@ struct Limits {
   std::uint64_t max_result_bytes = 4 << 20;                // Of a frame in a result stream.
   std::uint64_t segment_bytes = std::uint64_t{256} << 20;  // A segment file that is full.
   std::chrono::seconds retain{0};  // Results of ended jobs are removed after this; 0: never.
+  // After this the rest of a job whose results were removed, and old events; 0: never.
+  std::chrono::seconds forget{std::chrono::hours(24 * 365)};
 
   // Writer and streams.
   std::uint32_t max_waiting_writes = 1024;

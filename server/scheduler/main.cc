@@ -97,6 +97,21 @@ void AddProjectLimits(CLI::App& app, Limits& limits) {
                           "Health checks of a worker that are remembered");
 }
 
+// An option in days for a limit in seconds.
+void AddDays(CLI::App& app, const std::string& name, std::chrono::seconds& limit,
+             const std::string& text) {
+  constexpr double kSecondsOfADay = 86'400;
+  app.add_option_function<double>(
+         name,
+         [&limit](double days) {
+           limit = std::chrono::seconds(static_cast<std::int64_t>(days * kSecondsOfADay));
+         },
+         text)
+      ->check(CLI::Range(0.0, 36'500.0))
+      ->type_name("DAYS")
+      ->default_str(fmt::format("{}", static_cast<double>(limit.count()) / kSecondsOfADay));
+}
+
 void AddTrafficLimits(CLI::App& app, SchedulerOptions& options) {
   Limits& limits = options.limits;
   AddCount<std::uint64_t>(app, "--max-upload-bytes", limits.max_upload_bytes, 1024, kMaxUploadBytes,
@@ -107,15 +122,11 @@ void AddTrafficLimits(CLI::App& app, SchedulerOptions& options) {
                           "Bytes of results in one message of a stream");
   AddCount<std::uint64_t>(app, "--segment-bytes", limits.segment_bytes, 1024,
                           std::uint64_t{1} << 40, "Size from which a segment file is full");
-  app.add_option_function<double>(
-         "--retain-days",
-         [&limits](double days) {
-           limits.retain = std::chrono::seconds(static_cast<std::int64_t>(days * 86'400));
-         },
-         "Results of ended jobs are removed after this; 0: never")
-      ->check(CLI::Range(0.0, 36'500.0))
-      ->type_name("DAYS")
-      ->default_str("0");
+  AddDays(app, "--retain-days", limits.retain,
+          "Results of ended jobs are removed after this; 0: never");
+  AddDays(
+      app, "--forget-days", limits.forget,
+      "What is left of a job without results, and old events, are removed after this; 0: never");
   AddCount<std::uint32_t>(app, "--max-waiting-writes", limits.max_waiting_writes, 1, 100'000,
                           "Changes that wait for the disk");
   AddCount<std::uint32_t>(app, "--max-group", limits.max_group, 1, 10'000,

@@ -160,6 +160,9 @@ class Store {
   // Charges before an hour, checks beyond the latest `checks` of each worker that are no stored
   // values.
   virtual void Trim(std::int64_t before_hour, std::uint32_t checks) = 0;
+  // Removes the heads of jobs that were purged before a time, and events from before it that are
+  // not of an open job; at most `limit` of each, oldest first. Heads removed.
+  virtual std::uint32_t Forget(WallTime before, std::uint32_t limit) = 0;
 };
 
 // Opens or creates scheduler.db. kFailedPrecondition for a schema newer than this program's.

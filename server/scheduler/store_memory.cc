@@ -464,6 +464,28 @@ class MemoryStore : public Store {
     }
   }
 
+  std::uint32_t Forget(WallTime before, std::uint32_t limit) override {
+    std::multimap<WallTime, JobId> heads;
+    for (const auto& [id, job] : working_.jobs) {
+      if (job.purge_time && *job.purge_time < before) heads.emplace(*job.purge_time, id);
+    }
+    std::uint32_t removed = 0;
+    for (const auto& [time, id] : heads) {
+      if (removed == limit) break;
+      working_.jobs.erase(id);
+      ++removed;
+    }
+    const auto first = working_.events.begin();
+    const auto end = first + std::min<std::ptrdiff_t>(std::ssize(working_.events), limit);
+    const auto kept = std::remove_if(first, end, [&](const auto& event) {
+      const auto job = working_.jobs.find(event->job);
+      const bool open = job != working_.jobs.end() && !job->second.end_time;
+      return event->time < before && !open;
+    });
+    working_.events.erase(kept, end);
+    return removed;
+  }
+
  private:
   void Move(Job& job, JobState to) {
     INFERON_CHECK(CanMove(job.state, to));

@@ -281,6 +281,25 @@ class SqliteStore : public Store {
         .Run();
   }
 
+  std::uint32_t Forget(WallTime before, std::uint32_t limit) override {
+    const int heads =
+        database_
+            .Prepare(
+                "DELETE FROM job WHERE id IN (SELECT id FROM job WHERE purge_time IS NOT NULL "
+                "AND purge_time < ? ORDER BY purge_time LIMIT ?)")
+            .Bind(ToMicros(before), limit)
+            .Run();
+    // Events come in the order of time: those that may go are the first ones.
+    database_
+        .Prepare(
+            "DELETE FROM event WHERE sequence IN (SELECT sequence FROM event ORDER BY sequence "
+            "LIMIT ?) AND time < ? AND NOT EXISTS (SELECT 1 FROM job WHERE id = event.job AND "
+            "end_time IS NULL)")
+        .Bind(limit, ToMicros(before))
+        .Run();
+    return static_cast<std::uint32_t>(heads);
+  }
+
  private:
   template <typename... Values>
   void Count(const char* sql, const Values&... values) {

@@ -219,11 +219,16 @@ ALTER TABLE job_spec DROP COLUMN profile_toml;
 CREATE INDEX job_profile ON job(profile_sha256) WHERE purge_time IS NULL;
 )sql";
 
+// What is removed after a longer time than results is found without a search.
+constexpr char kVersion4[] = R"sql(
+CREATE INDEX job_purged ON job(purge_time) WHERE purge_time IS NOT NULL;
+)sql";
+
 }  // namespace
 
 const std::vector<sqlite::Migration>& SchemaHistory() {
   static const std::vector<sqlite::Migration> history = {
-      {1, kVersion1}, {2, kVersion2}, {3, kVersion3}};
+      {1, kVersion1}, {2, kVersion2}, {3, kVersion3}, {4, kVersion4}};
   return history;
 }
 

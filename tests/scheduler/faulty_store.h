@@ -77,6 +77,9 @@ class FaultyStore : public Store {
   void Trim(std::int64_t before_hour, std::uint32_t checks) override {
     store_->Trim(before_hour, checks);
   }
+  std::uint32_t Forget(WallTime before, std::uint32_t limit) override {
+    return store_->Forget(before, limit);
+  }
 
  private:
   const std::shared_ptr<Store> store_;

@@ -24,7 +24,10 @@ class MigrationTest : public CoreTest, public testing::WithParamInterface<int> {
       sqlite::Database database(folder_.path() / "scheduler.db", sqlite::Access::kWrite);
       database.Execute(ReadFile(fixture / "scheduler.sql").value());
       ASSERT_EQ(database.SchemaVersion(), GetParam());
-      sqlite::Statement row = database.Prepare("SELECT profile_toml FROM job_spec WHERE job = 1");
+      sqlite::Statement row = database.Prepare(
+          GetParam() < 3
+              ? "SELECT profile_toml FROM job_spec WHERE job = 1"
+              : "SELECT toml FROM profile JOIN job ON profile_sha256 = sha256 AND id = 1");
       ASSERT_TRUE(row.Step());
       profile_ = row.Text(0);
     }
@@ -90,7 +93,7 @@ TEST_P(MigrationTest, WorkersAndEventsAreThere) {
   EXPECT_GE(core_->ListEvents("", 0, 1000)->size(), 15u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Versions, MigrationTest, testing::Values(1, 2));
+INSTANTIATE_TEST_SUITE_P(Versions, MigrationTest, testing::Values(1, 2, 3));
 
 TEST(SchemaTest, HistoryHasNoGaps) {
   int version = 0;

@@ -385,6 +385,37 @@ TEST_P(StoreTest, PurgeLeavesTheHeadOfTheJob) {
   EXPECT_EQ(View().FindRequest("default", "r")->id, id) << "its request id stays taken";
 }
 
+TEST_P(StoreTest, HeadsOfPurgedJobsAndOldEventsAreForgotten) {
+  const auto purge = [&](const std::string& request, WallTime when) {
+    const JobId id = Add(MakeRequest(request, 4));
+    store_->EndJob(id, JobState::kCancelled, kNow);
+    store_->PurgeJob(id, when);
+    store_->AddEvent({0, when, "job.purged", "default", id, "r", ""});
+    return id;
+  };
+  const auto second = std::chrono::seconds(1);
+  const JobId open = Add(MakeRequest("open", 4));
+  store_->AddEvent({0, kNow, "job.created", "default", open, "r", ""});
+  const JobId first = purge("first", kNow);
+  const JobId next = purge("next", kNow + second);
+  const JobId last = purge("last", kNow + 2 * second);
+  store_->AddEvent({0, kNow, "worker.offline", "", 0, "w", ""});
+  EXPECT_EQ(store_->Forget(kNow, 10), 0u) << "not those of that time";
+  EXPECT_EQ(store_->Forget(kNow + 2 * second, 1), 1u) << "oldest first";
+  Commit();
+  EXPECT_FALSE(View().GetJob(first));
+  EXPECT_TRUE(View().GetJob(next));
+  EXPECT_FALSE(View().FindRequest("default", "first")) << "its request id is free";
+  EXPECT_EQ(store_->Forget(kNow + 2 * second, 10), 1u);
+  Commit();
+  EXPECT_FALSE(View().GetJob(next));
+  EXPECT_TRUE(View().GetJob(last));
+  EXPECT_TRUE(View().GetJob(open));
+  ASSERT_EQ(View().Events({}, 0, 10).size(), 2u);
+  EXPECT_EQ(View().Events({}, 0, 10)[0].job, open) << "an open job keeps its events";
+  EXPECT_EQ(View().Events({}, 0, 10)[1].job, last);
+}
+
 TEST_P(StoreTest, EpochRisesAndRefencingFreesEveryLease) {
   const JobId id = Add(MakeRequest("r", 8));
   EXPECT_EQ(store_->NextEpoch(), 1u);

@@ -311,68 +311,6 @@ TEST_P(SimulationTest, EveryExperimentHasExactlyOneResult) {
   }
 }
 
-// Projects of random weights whose shards take random times and that always have work, on several
-// workers: what each was charged, by its weight, stays within the cost of one shard and one switch
-// on each worker of every other.
-void CheckFairness(std::uint64_t seed) {
-  PhiloxSequence random(StreamKey(seed, "fairness"));
-  TemporaryFolder folder;
-  FakeClock clock;
-  Limits limits;
-  limits.share_half_life = std::chrono::hours(24 * 365);
-  const auto core = OpenCore(folder.path(), limits, clock).value();
-  std::map<std::string, double> weights;
-  std::map<std::string, double> shard_seconds;
-  double longest = 0;
-  for (int i = 0; i < 3; ++i) {
-    const std::string project = fmt::format("p{}", i);
-    weights[project] = 1 + random.Below(4);
-    shard_seconds[project] = 0.25 * (1 + random.Below(8));
-    longest = std::max(longest, shard_seconds[project]);
-    ASSERT_TRUE(core->CreateProject(project, {.weight = weights[project]}));
-    JobRequest request = MakeRequest("r", 400, 1);
-    request.project = project;
-    ASSERT_TRUE(core->CreateJob(request));
-  }
-  const double switch_seconds = 0.25 * random.Below(3);
-  std::vector<FakeWorker> workers;
-  for (std::uint32_t i = 0; i < kWorkers; ++i) {
-    workers.emplace_back(fmt::format("w{}", i), fmt::format("{:016x}", i + 1));
-    workers.back().capabilities.switch_seconds = switch_seconds;
-  }
-  for (int step = 0; step < 150; ++step) {
-    FakeWorker& worker = workers[random.Below(kWorkers)];
-    if (worker.held().empty()) {
-      ASSERT_TRUE(worker.Beat(*core, 1));
-      continue;
-    }
-    const LeaseRef lease = worker.held()[0];
-    const ShardWork work = core->GetShard(lease).value();
-    const std::string frame = FrameOf(work);
-    ASSERT_TRUE(Stage(*core, lease, frame));
-    const double seconds = shard_seconds[ParseJobName(work.job)->project];
-    clock.Advance(std::chrono::milliseconds(250));
-    ASSERT_TRUE(core->CommitShard(lease, Sha256Hex(frame), seconds));
-    worker.Drop(lease);
-  }
-  const double bound = (kWorkers + 1) * (longest + switch_seconds);
-  std::vector<double> shares;
-  for (const auto& [project, weight] : weights) {
-    shares.push_back(core->GetProject(project)->day_seconds / weight);
-  }
-  for (const double a : shares) {
-    for (const double b : shares) EXPECT_LE(std::abs(a - b), bound) << a << " and " << b;
-  }
-}
-
-TEST(FairnessSimulationTest, ChargesByWeightStayWithinOneShardOnEachWorker) {
-  spdlog::set_level(spdlog::level::off);
-  for (int seed = 0; seed < 40; ++seed) {
-    SCOPED_TRACE(fmt::format("seed {}", seed));
-    CheckFairness(static_cast<std::uint64_t>(seed));
-  }
-}
-
 INSTANTIATE_TEST_SUITE_P(Seeds, SimulationTest, testing::Range(0, 10));
 
 }  // namespace

@@ -104,6 +104,15 @@ void CallGuard::Count(const Message& request, const grpc::Status& status,
   spdlog::debug("{} {} in {:.1f} ms", method, CodeName(status.error_code()), 1000 * seconds);
 }
 
+CallGuard::Admitted<void> CallGuard::Recheck(const grpc::ServerContextBase& context) const {
+  if (!tokens_) return {};
+  const auto token = tokens_->Check(TokenOf(context));
+  if (token) return {};
+  spdlog::warn("a stream to {} ends: {}", context.peer(), token.error().message);
+  return tl::unexpected(RefusalStatus(grpc::StatusCode::UNAUTHENTICATED, token.error().cause,
+                                      token.error().message, token.error().advice));
+}
+
 CallGuard::Admitted<Caller> CallGuard::Authenticate(const grpc::ServerContextBase& context) const {
   if (!tokens_) {
     if (const auto wait = calls_.Take(HostOf(context))) {

@@ -83,6 +83,9 @@ class CallGuard {
   Admitted<Caller> Admit(const grpc::ServerContextBase& context,
                          const google::protobuf::Message& request) const;
   Admitted<void> CheckSubject(const Caller& caller, const google::protobuf::Message& request) const;
+  // For each message of a stream that goes on: why its caller would not be let in any more, because
+  // the token was revoked or has expired.
+  Admitted<void> Recheck(const grpc::ServerContextBase& context) const;
   // Whether a list shows the caller "studies/x", "models/x" or "datasets/x".
   bool MaySee(const Caller& caller, const std::string& name) const;
   std::optional<std::string> FindProject(const std::string& name) const;

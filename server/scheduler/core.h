@@ -67,6 +67,7 @@ class Core {
                                     const Actor& actor = {});
   Result<ProjectView> GetProject(const std::string& id);
   Result<std::vector<ProjectView>> ListProjects();
+  std::vector<OpenJobCount> CountOpenJobs();
 
   // Workers as themselves.
   Result<SyncAnswer> Synchronize(const SyncRequest& request);

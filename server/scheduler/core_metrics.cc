@@ -25,13 +25,32 @@ void CollectProjects(Core& core, MetricSink& sink) {
   if (!projects) return;
   for (const ProjectView& project : *projects) {
     const Labels labels{{"project", project.record.id}};
-    sink.Gauge("inferon_open_jobs", "Jobs that wait or run", labels,
-               static_cast<double>(project.open_jobs));
     sink.Gauge("inferon_queued_experiments", "Experiments neither done nor failed", labels,
                static_cast<double>(project.queued_experiments));
     sink.Gauge("inferon_leased_shards", "Shards that workers hold", labels, project.shards_leased);
     sink.Gauge("inferon_substrate_seconds_day", "Substrate time charged in the last 24 hours",
                labels, project.day_seconds);
+  }
+}
+
+// Zeros too: a series that ends looks like a scrape that failed.
+void CollectJobs(Core& core, MetricSink& sink) {
+  const auto projects = core.ListProjects();
+  if (!projects) return;
+  std::map<std::pair<std::string, std::string>, std::uint64_t> jobs;
+  for (const ProjectView& project : *projects) {
+    for (const char* state : {"paused", "pending", "running"}) jobs[{project.record.id, state}] = 0;
+  }
+  for (const OpenJobCount& count : core.CountOpenJobs()) {
+    if (count.project == kHealthProject) continue;
+    const char* state = count.paused                        ? "paused"
+                        : count.state == JobState::kRunning ? "running"
+                                                            : "pending";
+    jobs[{count.project, state}] += count.jobs;
+  }
+  for (const auto& [key, number] : jobs) {
+    sink.Gauge("inferon_open_jobs", "Jobs that wait, run or are paused",
+               {{"project", key.first}, {"state", key.second}}, static_cast<double>(number));
   }
 }
 
@@ -63,6 +82,7 @@ void CollectWorkers(Core& core, MetricSink& sink) {
 
 void CollectMetrics(Core& core, MetricSink& sink) {
   CollectProjects(core, sink);
+  CollectJobs(core, sink);
   CollectWorkers(core, sink);
   const WriterStatistics& writer = ProcessWriterStatistics();
   sink.Distribution("inferon_commit_changes", "Changes in a transaction", {},

@@ -42,6 +42,10 @@ Status Core::EnsureProject(const std::string& id, const Actor& actor) {
   return {};
 }
 
+std::vector<OpenJobCount> Core::CountOpenJobs() {
+  return readers_.Read([](StoreReader& reader) { return reader.CountOpenJobs(); });
+}
+
 ProjectView Core::View(const ProjectRecord& project) const {
   const QueueSize queue = index_.OfProject(project.id);
   std::uint32_t leased = 0;

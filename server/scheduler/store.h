@@ -23,6 +23,15 @@ struct QueueSize {
   std::uint64_t experiments = 0;  // Theirs, neither done nor failed.
 };
 
+// Open jobs of a project that are alike.
+struct OpenJobCount {
+  std::string project;
+  JobState state = JobState::kPending;
+  bool paused = false;
+  std::uint64_t jobs = 0;
+  bool operator==(const OpenJobCount&) const = default;
+};
+
 // End of the committed bytes of a segment file.
 struct SegmentEnd {
   std::uint32_t segment = 0;
@@ -58,6 +67,8 @@ class StoreReader {
                                     std::uint32_t limit) = 0;
   // Pending and running jobs, in order of the id.
   virtual std::vector<Job> OpenJobs() = 0;
+  // How many of them each project has in each state, by project, state and pause.
+  virtual std::vector<OpenJobCount> CountOpenJobs() = 0;
   virtual std::optional<Shard> GetShard(ShardId shard) = 0;
   // Shards of a job that end behind `index`, in order of their first experiment.
   virtual std::vector<Shard> ShardsFrom(JobId job, std::uint64_t index, std::uint32_t limit) = 0;

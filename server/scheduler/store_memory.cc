@@ -70,6 +70,16 @@ class MemoryReader : public StoreReader {
     return jobs;
   }
 
+  std::vector<OpenJobCount> CountOpenJobs() override {
+    std::map<std::tuple<std::string, JobState, bool>, std::uint64_t> counts;
+    for (const Job& job : OpenJobs()) ++counts[{job.project, job.state, job.paused}];
+    std::vector<OpenJobCount> result;
+    for (const auto& [key, jobs] : counts) {
+      result.push_back({std::get<0>(key), std::get<1>(key), std::get<2>(key), jobs});
+    }
+    return result;
+  }
+
   std::optional<Shard> GetShard(ShardId shard) override {
     const auto state = source_();
     const auto found = state->shards.find(shard);

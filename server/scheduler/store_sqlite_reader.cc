@@ -176,6 +176,16 @@ class SqliteReader : public StoreReader {
     return All<Job>(rows, JobFromRow);
   }
 
+  std::vector<OpenJobCount> CountOpenJobs() override {
+    Statement rows = database_.Prepare(
+        "SELECT project, state, paused, count(*) FROM job WHERE state < 3 "
+        "GROUP BY project, state, paused ORDER BY project, state, paused");
+    return All<OpenJobCount>(rows, [](const Statement& row) {
+      return OpenJobCount{row.Text(0), static_cast<JobState>(row.Int(1)), row.Int(2) != 0,
+                          row.UInt(3)};
+    });
+  }
+
   std::optional<Shard> GetShard(ShardId shard) override {
     Statement row = database_.Prepare("SELECT " INFERON_SHARD_COLUMNS " FROM shard WHERE id = ?");
     if (!row.Bind(shard).Step()) return std::nullopt;

@@ -167,12 +167,6 @@ TEST_F(SecureNodeTest, AJobRunsForWhoMayAndStrangersStayOut) {
 
 TEST_F(SecureNodeTest, ARevokedTokenAndAnOldCertificateEndWithoutARestart) {
   StartScheduler();
-  ASSERT_EQ(As("alice", {"job", "list", "--project", "lab"}).exit_code, 0);
-  const std::string token = ReadFile(path("alice.token")).value();
-  ASSERT_EQ(Inferon(folder_.path(),
-                    {"token", "revoke", "--tokens", at("tokens.json"), token.substr(8, 12)})
-                .exit_code,
-            0);
   const auto eventually = [&](const auto& holds) {
     for (int i = 0; i < 300; ++i) {
       if (holds()) return true;
@@ -180,11 +174,26 @@ TEST_F(SecureNodeTest, ARevokedTokenAndAnOldCertificateEndWithoutARestart) {
     }
     return false;
   };
+  ASSERT_EQ(As("alice", {"job", "list", "--project", "lab"}).exit_code, 0);
+  const CommandResult submitted =
+      As("alice", {"job", "submit", at("codes.csv"), "--profile", "lif2", "--project", "lab"});
+  ASSERT_EQ(submitted.exit_code, 0) << submitted.errors;
+  const auto watch =
+      Start("inferon", Join(ClientOptions("alice"),
+                            {"--scheduler", scheduler_, "job", "watch", "projects/lab/jobs/1"}));
+  ASSERT_TRUE(eventually([&] { return !watch->Log().empty(); })) << "it shows the job";
+  const std::string token = ReadFile(path("alice.token")).value();
+  ASSERT_EQ(Inferon(folder_.path(),
+                    {"token", "revoke", "--tokens", at("tokens.json"), token.substr(8, 12)})
+                .exit_code,
+            0);
   EXPECT_TRUE(eventually([&] {
     const CommandResult list = As("alice", {"job", "list", "--project", "lab"});
     return list.exit_code == kRefused && list.errors.find("was revoked") != std::string::npos;
   }));
   EXPECT_EQ(As("op", {"job", "list", "--project", "lab"}).exit_code, 0);
+  ASSERT_EQ(As("op", {"job", "pause", "projects/lab/jobs/1"}).exit_code, 0);
+  EXPECT_EQ(watch->Wait(), kRefused) << "it is told of nothing more";
 
   Certificates("other", "server", "node");
   for (const char* file : {"node.crt", "node.key"}) {

@@ -249,6 +249,22 @@ TEST_P(StoreTest, OpenJobsArePendingOrRunning) {
   EXPECT_EQ(View().OpenJobs()[0].id, a);
 }
 
+TEST_P(StoreTest, OpenJobsAreCountedByProjectStateAndPause) {
+  EXPECT_TRUE(View().CountOpenJobs().empty());
+  const JobId a = Add(MakeRequest("a", 8));
+  const JobId b = Add(MakeRequest("b", 3));
+  store_->EndJob(Add(MakeRequest("c", 3)), JobState::kCancelled, kNow);
+  JobRequest other = MakeRequest("d", 3);
+  other.project = "other";
+  Add(other);
+  store_->StartJob(a, kNow);
+  store_->SetPaused(b, true);
+  const std::vector<OpenJobCount> expected{{"default", JobState::kPending, true, 1},
+                                           {"default", JobState::kRunning, false, 1},
+                                           {"other", JobState::kPending, false, 1}};
+  EXPECT_EQ(View().CountOpenJobs(), expected);
+}
+
 TEST_P(StoreTest, PinsPauseAndRunTimeComeBack) {
   JobRequest request = MakeRequest("r", 4);
   request.spec.placement = {"w1", std::string(64, 'c')};

@@ -15,8 +15,11 @@ template <typename Response>
 class JobStream : public ResponseStream<Response> {
  public:
   template <typename Call>
-  JobStream(Core& core, StreamPump& pump, const char* method, std::shared_ptr<Call> call)
-      : ResponseStream<Response>(pump, method, call), core_(core), name_(call->request().name()) {}
+  JobStream(Core& core, StreamPump& pump, const rpc::CallGuard& guard, const char* method,
+            std::shared_ptr<Call> call)
+      : ResponseStream<Response>(pump, guard, method, call),
+        core_(core),
+        name_(call->request().name()) {}
 
  protected:
   void Subscribe() override {
@@ -38,8 +41,9 @@ class WatchStream : public JobStream<v1::WatchJobResponse> {
  public:
   using Method = rpc::StreamMethod<v1::WatchJobRequest, v1::WatchJobResponse>;
 
-  WatchStream(Core& core, StreamPump& pump, const std::shared_ptr<Method::Call>& call)
-      : JobStream(core, pump, "WatchJob", call), after_(call->request().after_sequence()) {}
+  WatchStream(Core& core, StreamPump& pump, const rpc::CallGuard& guard,
+              const std::shared_ptr<Method::Call>& call)
+      : JobStream(core, pump, guard, "WatchJob", call), after_(call->request().after_sequence()) {}
 
  protected:
   // The first message comes at once, with or without events, and shows the job as it is.
@@ -68,8 +72,9 @@ class ResultStream : public JobStream<v1::StreamResultsResponse> {
  public:
   using Method = rpc::StreamMethod<v1::StreamResultsRequest, v1::StreamResultsResponse>;
 
-  ResultStream(Core& core, StreamPump& pump, const std::shared_ptr<Method::Call>& call)
-      : JobStream(core, pump, "StreamResults", call),
+  ResultStream(Core& core, StreamPump& pump, const rpc::CallGuard& guard,
+               const std::shared_ptr<Method::Call>& call)
+      : JobStream(core, pump, guard, "StreamResults", call),
         next_(call->request().start_index()),
         follow_(call->request().follow()) {}
 
@@ -184,7 +189,7 @@ class ExperimentServiceImpl : public Base, public rpc::StreamingService {
     return [this](const std::shared_ptr<typename Stream::Method::Call>& call) {
       const auto caller = guard_.Admit(call->context(), call->request());
       if (!caller) return Refuse(*call, caller.error());
-      Stream::Open(std::make_shared<Stream>(core_, pump_, call));
+      Stream::Open(std::make_shared<Stream>(core_, pump_, guard_, call));
     };
   }
 

@@ -5,6 +5,7 @@
 #include <memory>
 #include <utility>
 
+#include "common/rpc/call_guard.h"
 #include "common/rpc/status.h"
 #include "common/rpc/stream_queue.h"
 #include "server/scheduler/services/stream_pump.h"
@@ -17,7 +18,8 @@ enum class Next {
   kEnd,      // The stream is complete.
 };
 
-// Sends what Produce() makes. Lives until gRPC is done with it and the pump has left it.
+// Sends what Produce() makes, for as long as its caller is good. Lives until gRPC is done with it
+// and the pump has left it.
 template <typename Response>
 class ResponseStream : public rpc::StreamEvents,
                        public PumpedStream,
@@ -25,8 +27,9 @@ class ResponseStream : public rpc::StreamEvents,
  public:
   using End = rpc::StreamEnd<Response>;
 
-  ResponseStream(StreamPump& pump, const char* method, std::shared_ptr<End> end)
-      : pump_(pump), method_(method), end_(std::move(end)) {}
+  ResponseStream(StreamPump& pump, const rpc::CallGuard& guard, const char* method,
+                 std::shared_ptr<End> end)
+      : pump_(pump), guard_(guard), method_(method), end_(std::move(end)) {}
 
   // Takes the stream in; one that cannot be is ended with the reason.
   static void Open(std::shared_ptr<ResponseStream> stream) {
@@ -73,6 +76,7 @@ class ResponseStream : public rpc::StreamEvents,
 
  private:
   grpc::Status Advance() {
+    if (const auto good = guard_.Recheck(end_->context()); !good) return good.error();
     response_.Clear();
     const Result<Next> next = Produce(response_);
     if (!next) return rpc::ToStatus(next.error());
@@ -90,6 +94,7 @@ class ResponseStream : public rpc::StreamEvents,
   }
 
   StreamPump& pump_;
+  const rpc::CallGuard& guard_;
   const char* const method_;
   const std::shared_ptr<End> end_;
   Response response_;                  // Of the pump's step, and of gRPC while writing_.

@@ -4,7 +4,10 @@
 
 #include <cmath>
 #include <fstream>
+#include <mutex>
+#include <set>
 
+#include "common/base/trace.h"
 #include "tests/trainer/study_fixture.h"
 
 namespace inferon::trainer {
@@ -148,6 +151,30 @@ TEST_F(StudyManagerTest, StoppedManagerLeavesTheStudyForTheNext) {
   TrainerParts parts(folder.path(), QuickOptions());
   EXPECT_GT(parts.Manager().Get("toy")->revision, revision) << "revisions rise over a restart";
   EXPECT_EQ(parts.Await("toy").state, StudyState::kSucceeded);
+}
+
+TEST_F(StudyManagerTest, JobsWorkForTheRequestThatCreatedTheStudyOverARestart) {
+  const TemporaryFolder folder;
+  const Trace request = MakeTrace();
+  std::mutex mu;
+  std::set<std::string> traces;
+  const auto remember = [&](const ExperimentJob&) -> Status {
+    const std::lock_guard lock(mu);
+    traces.insert(CurrentTrace().trace_id);
+    return {};
+  };
+  {
+    TrainerParts parts(folder.path(), QuickOptions());
+    parts.experiments.hang = true;
+    parts.experiments.refuse = remember;
+    const TraceScope scope(request);
+    ASSERT_TRUE(parts.Manager().Create("toy", ToySpec()));
+    AwaitSubmissions(parts);
+  }
+  TrainerParts parts(folder.path(), QuickOptions());
+  parts.experiments.refuse = remember;
+  EXPECT_EQ(parts.Await("toy").state, StudyState::kSucceeded);
+  EXPECT_EQ(traces, std::set<std::string>{request.trace_id});
 }
 
 TEST_F(StudyManagerTest, StudiesRunOneAfterAnother) {

@@ -7,6 +7,7 @@
 #include <exception>
 
 #include "common/base/files.h"
+#include "common/base/trace.h"
 #include "server/trainer/studies/pipeline.h"
 
 namespace inferon::trainer {
@@ -95,8 +96,9 @@ Result<StudyRecord> StudyManager::Create(const std::string& id, StudySpec spec) 
                 "Remove folders of old studies while the trainer is stopped");
   }
   std::filesystem::create_directories(folder_ / id);
-  auto journal = std::make_shared<StudyJournal>(
-      folder_ / id, MakeStudyRecord(id, spec, clock_.WallNow()), clock_);
+  StudyRecord record = MakeStudyRecord(id, spec, clock_.WallNow());
+  if (!CurrentTrace().empty()) record.trace = TraceParent(CurrentTrace());
+  auto journal = std::make_shared<StudyJournal>(folder_ / id, std::move(record), clock_);
   journal->Change([](StudyRecord&) {});
   SyncPath(folder_);
   studies_[id] = journal;

@@ -4,6 +4,7 @@
 
 #include <exception>
 
+#include "common/base/trace.h"
 #include "server/trainer/studies/pipeline.h"
 #include "server/trainer/studies/study_manager.h"
 
@@ -85,6 +86,8 @@ void StudyManager::RunOne(StudyJournal& journal, std::stop_token stop) {
   }
   const StudyContext study{record.id,    journal.folder(), record.spec, *profile, options_.pipeline,
                            experiments_, factory_,         registry_,   clock_,   journal};
+  const std::optional<Trace> trace = ParseTraceParent(record.trace);
+  const TraceScope scope(trace ? ChildOf(*trace) : MakeTrace());
   spdlog::info("study {} runs", record.id);
   journal.StartRun();
   const Status outcome = Attempt(study, source.get_token());

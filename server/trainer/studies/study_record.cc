@@ -69,6 +69,7 @@ StudyRecord RecordFrom(const json& j) {
   j.at("error").get_to(record.error);
   j.at("models").get_to(record.models);
   record.modes = j.value("modes", std::vector<std::string>());  // Older studies lack it.
+  record.trace = j.value("trace", std::string());
   j.at("revision_limit").get_to(record.revision);
   return record;
 }
@@ -123,6 +124,7 @@ std::string StudyJson(const StudyRecord& record, std::uint64_t revision_limit) {
                   {"error", record.error},
                   {"models", record.models},
                   {"modes", record.modes},
+                  {"trace", record.trace},
                   {"revision_limit", revision_limit}};
   return j.dump(1, ' ', false, json::error_handler_t::replace) + "\n";
 }

@@ -41,6 +41,7 @@ struct StudyRecord {
   std::string error;
   std::vector<std::string> models;  // Ids.
   std::vector<std::string> modes;   // Of the devices that made its data, each once.
+  std::string trace;                // W3C traceparent of the request that created it, or empty.
   std::uint64_t revision = 0;
 
   StepRecord* FindStep(const std::string& step);

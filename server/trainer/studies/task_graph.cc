@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "common/base/check.h"
+#include "common/base/trace.h"
 
 namespace inferon::trainer {
 namespace {
@@ -102,7 +103,11 @@ Status RunTasks(const std::vector<Task>& tasks, TaskLog& log, std::stop_token st
   {
     std::vector<std::jthread> threads;
     for (const Task& task : tasks) {
-      if (!run.IsDone(task.id)) threads.emplace_back([&run, &task] { run.Execute(task); });
+      if (run.IsDone(task.id)) continue;
+      threads.emplace_back([&run, &task, trace = CurrentTrace()] {
+        const TraceScope scope(trace);
+        run.Execute(task);
+      });
     }
   }
   const bool all_done =

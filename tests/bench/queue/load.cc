@@ -222,7 +222,8 @@ struct Crowd::State {
         if (!state_.leaving) ++state_.failed;
         state_.pending.End();
       };
-      reader_ = stub.AsyncWatchJob(&context_, request_, state.answers.queue(), &begun_);
+      reader_ = stub.PrepareAsyncWatchJob(&context_, request_, state.answers.queue());
+      reader_->StartCall(&begun_);
     }
     void Cancel() { context_.TryCancel(); }
 

@@ -26,6 +26,7 @@ class Echo : public v1::ExperimentService::Service {
 
 double RawSqlitePerSecond(const std::filesystem::path& folder,
                           const v1::CreateJobRequest& submission, int group, double seconds) {
+  std::filesystem::create_directories(folder);
   sqlite::Database database(folder / "raw.db", sqlite::Access::kWrite);
   database.Execute("CREATE TABLE job(id INTEGER PRIMARY KEY, request_id TEXT UNIQUE, spec BLOB)");
   const std::string bytes = submission.SerializeAsString();

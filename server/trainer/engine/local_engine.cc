@@ -15,6 +15,7 @@
 #include "server/trainer/engine/proposal.h"
 #include "server/trainer/engine/study_round.h"
 #include "server/trainer/engine/theta_posterior.h"
+#include "server/trainer/queries/mode_search.h"
 #include "server/trainer/queries/posterior.h"
 
 namespace inferon::trainer {
@@ -195,8 +196,7 @@ class LocalEngine : public InferenceEngine {
     }
     auto question = Ask(query);
     if (!question) return tl::unexpected(question.error());
-    auto map = FindThetaMap(*question->model->estimator, *question->model->space, query.x, draws,
-                            seed, stop);
+    auto map = SearchMode(PosteriorOf(*question->model, query.x), draws, seed, stop);
     if (!map) return tl::unexpected(map.error());
     return PosteriorMap{std::move(map->theta), map->log_density, std::move(question->warnings)};
   }

@@ -298,31 +298,23 @@ Result<SpaceMode> RestrictedPosterior::Mode(std::uint64_t draws, std::stop_token
 }
 
 std::string RestrictedPosterior::Method() const {
+  const auto of = [](const SliceMass& mass) {
+    return mass.nodes > 0
+               ? fmt::format("on a grid of {} nodes", mass.nodes)
+               : fmt::format("by importance sampling with {} candidates", mass.candidates);
+  };
   std::string text;
   if (slice_) {
-    const SliceMass& mass = slice_->mass();
-    text = mass.nodes > 0 ? fmt::format(
-                                "conditional densities are normalised on a grid of {} "
-                                "nodes",
-                                mass.nodes)
-                          : fmt::format(
-                                "conditional densities are normalised by importance "
-                                "sampling with {} candidates",
-                                mass.candidates);
-    text += "; conditional draws come by rejection from the same candidates' distribution";
-  } else {
-    text = "marginal draws are columns of joint draws, without any approximation";
+    text = fmt::format(
+        "conditional densities are normalised {}, conditional draws come by "
+        "rejection from the candidates' distribution",
+        of(slice_->mass()));
+  } else if (!last_integral_) {
+    text = "marginal draws are columns of joint draws, without approximation";
   }
-  if (!partition_.rest.empty()) {
-    text += last_integral_ && last_integral_->nodes > 0
-                ? fmt::format("; each marginal density is an integral on a grid of {} nodes",
-                              last_integral_->nodes)
-                : fmt::format(
-                      "; each marginal density is an integral by importance sampling with "
-                      "{} candidates",
-                      last_integral_ ? last_integral_->candidates : kPointEffort.measured);
-  }
-  return text;
+  if (!last_integral_) return text;
+  return fmt::format("{}{}each marginal density is an integral {}", text, text.empty() ? "" : "; ",
+                     of(*last_integral_));
 }
 
 RestrictionReport RestrictedPosterior::Report() const {

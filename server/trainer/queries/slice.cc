@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kTile = 1024;           // Candidates at a time.
 constexpr double kLostShare = 0.002;          // Of the mass, by cutting weights off.
+constexpr double kGoodGrid = 0.005;           // Nats.
 constexpr double kLeastAcceptance = 1e-3;     // Below it draws are refused.
 constexpr std::uint64_t kPatience = 100'000;  // Candidates before it may give up.
 
@@ -122,9 +123,10 @@ void Slice::MeasureOnGrid(const Candidates& measured) {
     std::vector<float> rows;
     return LogTarget(places, rows);
   });
-  // A grid that misses what candidates have found is not believed.
+  // A grid that misses what candidates have found, or knows less than they, is not believed.
   const double apart = std::abs(grid.log_mass - mass_.log_mass);
   if (!(apart < 0.05 + 5 * mass_.standard_error + 2 * grid.error)) return;
+  if (grid.error > std::max(mass_.standard_error, kGoodGrid)) return;
   mass_.log_mass = grid.log_mass;
   mass_.standard_error = grid.error;
   mass_.nodes = grid.nodes;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "common/base/check.h"
 
@@ -12,14 +13,34 @@ namespace {
 constexpr std::size_t kLineNodes = 385;  // Of one axis alone.
 constexpr std::size_t kPlaneNodes = 97;  // Of each of two.
 constexpr double kWholeShare = 0.25;     // Of them over the whole range.
-constexpr double kLeastWeight = 1e-5;    // Of the largest: what counts as mass.
-constexpr double kMargin = 0.25;         // Around it, of its width.
+constexpr double kTail = 0.01;           // Of the weight, at either end of where the others are.
+constexpr double kMargin = 1;            // Around the rest, of its width.
 constexpr double kFar = 8;               // Deviations to either side of an unbounded column.
 
 void AddEven(double low, double high, std::size_t nodes, GridAxis& axis) {
   for (std::size_t i = 0; i < nodes; ++i) {
     axis.push_back(low + (high - low) * static_cast<double>(i) / static_cast<double>(nodes - 1));
   }
+}
+
+// From the kTail to the (1 - kTail) quantile of the weight in column k of places [n, f].
+std::pair<double, double> WeightedRange(std::span<const double> places, std::size_t f,
+                                        std::size_t k, std::span<const double> log_weights) {
+  const double largest = *std::ranges::max_element(log_weights);
+  std::vector<std::pair<double, double>> weighted;  // Place, weight.
+  double total = 0;
+  for (std::size_t i = 0; i < log_weights.size(); ++i) {
+    weighted.emplace_back(places[i * f + k], std::exp(log_weights[i] - largest));
+    total += weighted.back().second;
+  }
+  std::ranges::sort(weighted);
+  double below = 0, low = weighted.front().first, high = weighted.back().first;
+  for (const auto& [place, weight] : weighted) {
+    if (below <= kTail * total) low = place;
+    if (below <= (1 - kTail) * total) high = place;
+    below += weight;
+  }
+  return {low, high};
 }
 
 // Of the trapezoid rule over every `step`-th node; 0 elsewhere.
@@ -53,13 +74,7 @@ double LogSum(const std::vector<GridAxis>& axes, std::span<const double> values,
 GridAxis AxisOf(const Frame& frame, const std::vector<std::size_t>& free, std::size_t k,
                 std::span<const double> places, std::span<const double> log_weights) {
   const std::size_t f = free.size(), column = free[k];
-  const double largest = *std::ranges::max_element(log_weights);
-  double low = std::numeric_limits<double>::infinity(), high = -low;
-  for (std::size_t i = 0; i < log_weights.size(); ++i) {
-    if (!(log_weights[i] > largest + std::log(kLeastWeight))) continue;
-    low = std::min(low, places[i * f + k]);
-    high = std::max(high, places[i * f + k]);
-  }
+  auto [low, high] = WeightedRange(places, f, k, log_weights);
   const double margin = kMargin * (high - low) + 1e-6;
   low -= margin;
   high += margin;

@@ -349,7 +349,7 @@ void AddPosteriorCommands(CLI::App& app, CommandContext& context) {
       "With a last column log_density (models of studies always have it)");
   const auto map =
       AddQuery(posteriors, context, "map",
-               "Most probable parameter set: a search from the best of some draws", 500, Map);
+               "Most probable parameter set: a search from the best of some draws", 1000, Map);
   CLI::App& map_command = *posteriors.get_subcommand("map");
   commands::AddRestrictionOptions(*posteriors.get_subcommand("sample"), sample->restriction, true);
   commands::AddRestrictionOptions(map_command, map->restriction, false);

@@ -99,7 +99,7 @@ void AddQueries(CLI::App& group, const commands::OnSelected& on_selected) {
                     [options, run](commands::Context& context) { return run(context, *options); });
       };
   add("sample", "Draws from the posterior", 1000, commands::Sample);
-  add("map", "Mode of the posterior, searched from the best draws", 500, commands::Map);
+  add("map", "Mode of the posterior, searched from the best draws", 1000, commands::Map);
   add("logprob", "Log density of given parameter sets", 0, commands::LogProb);
 }
 

@@ -7,11 +7,8 @@
 namespace inferon::trainer {
 namespace {
 
-constexpr int kGenerations = 80;     // At most.
-constexpr int kPatience = 16;        // Generations, after which
-constexpr double kLeastGain = 1e-4;  // less than this, in nats, ends the search.
-constexpr double kStep = 0.6;        // Of a difference.
-constexpr double kCross = 0.9;       // Share of the columns that a trial changes.
+constexpr double kStep = 0.6;   // Of a difference.
+constexpr double kCross = 0.9;  // Share of the columns that a trial changes.
 
 std::size_t Best(const ModeCandidates& population) {
   return static_cast<std::size_t>(std::ranges::max_element(population.log_density) -
@@ -47,11 +44,11 @@ std::vector<float> Trials(const SpacePosterior& posterior, const ModeCandidates&
 
 Result<ModeCandidates> Evolve(const SpacePosterior& posterior, ModeCandidates starts,
                               std::span<const std::size_t> free, std::uint64_t seed,
-                              std::stop_token stop) {
+                              std::stop_token stop, EvolutionLimits limits) {
   const std::size_t d = posterior.dimension();
   PhiloxSequence random(StreamKey(seed, "mode"));
   double before = starts.log_density[Best(starts)];
-  for (int generation = 1; generation <= kGenerations && starts.size() > 3; ++generation) {
+  for (int generation = 1; generation <= limits.generations && starts.size() > 3; ++generation) {
     if (stop.stop_requested()) return Fail(ErrorCode::kCancelled, "the query was cancelled");
     const std::vector<float> trials = Trials(posterior, starts, free, random);
     const ModeCandidates tried = Valued(posterior, trials, free);
@@ -61,9 +58,9 @@ Result<ModeCandidates> Evolve(const SpacePosterior& posterior, ModeCandidates st
       std::copy_n(tried.rows.begin() + static_cast<std::ptrdiff_t>(i * d), d,
                   starts.rows.begin() + static_cast<std::ptrdiff_t>(i * d));
     }
-    if (generation % kPatience != 0) continue;
+    if (generation % limits.patience != 0) continue;
     const double now = starts.log_density[Best(starts)];
-    if (now - before < kLeastGain) break;
+    if (now - before < limits.least_gain) break;
     before = now;
   }
   return BestOf(posterior, starts.rows, free, starts.size());

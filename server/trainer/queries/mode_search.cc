@@ -11,8 +11,10 @@
 namespace inferon::trainer {
 namespace {
 
-constexpr std::size_t kBlock = 1024;         // Draws looked at together.
-constexpr std::size_t kClimbers = 64;        // Starts; they fit into one pass of a flow.
+constexpr std::size_t kBlock = 1024;   // Draws looked at together.
+constexpr std::size_t kClimbers = 64;  // Starts; they fit into one pass of a flow.
+// Climbers end on ridges, where a spline's knots break the gradient; their differences lie along.
+constexpr EvolutionLimits kAfterClimb = {24, 6, 1e-3};
 constexpr std::size_t kPolished = 4;         // Of the best that go on cell by cell.
 constexpr int kPolishSteps = 32;             // At most.
 constexpr std::uint64_t kPatience = 50'000;  // Draws before the search may give up.
@@ -61,6 +63,19 @@ Result<ModeCandidates> Polish(const SpacePosterior& posterior, ModeCandidates be
   return best;
 }
 
+// The better half of the climbers' ends and the better half of their starts: ends alone would all
+// lie on a few ridges.
+ModeCandidates Mixed(ModeCandidates ends, const ModeCandidates& starts, std::size_t d) {
+  ends.log_density.resize((ends.size() + 1) / 2);
+  ends.rows.resize(ends.size() * d);
+  const std::size_t n = std::min(starts.size(), ends.size());
+  ends.log_density.insert(ends.log_density.end(), starts.log_density.begin(),
+                          starts.log_density.begin() + static_cast<std::ptrdiff_t>(n));
+  ends.rows.insert(ends.rows.end(), starts.rows.begin(),
+                   starts.rows.begin() + static_cast<std::ptrdiff_t>(n * d));
+  return ends;
+}
+
 tl::unexpected<Error> TooRare(std::uint64_t accepted, std::uint64_t attempts) {
   return Fail(ErrorCode::kFailedPrecondition,
               fmt::format("only {} of {} draws lie in the constrained prior", accepted, attempts),
@@ -82,8 +97,10 @@ Result<SpaceMode> SearchMode(const SpacePosterior& posterior, std::span<const fl
   }
   auto climbed = Climb(posterior, best, free, stop);
   if (!climbed) return tl::unexpected(climbed.error());
-  auto found = climbed->has_value() ? Result<ModeCandidates>(std::move(**climbed))
-                                    : Evolve(posterior, std::move(best), free, seed, stop);
+  auto found = climbed->has_value()
+                   ? Evolve(posterior, Mixed(std::move(**climbed), best, posterior.dimension()),
+                            free, seed, stop, kAfterClimb)
+                   : Evolve(posterior, std::move(best), free, seed, stop);
   if (!found) return tl::unexpected(found.error());
   found->log_density.resize(std::min(kPolished, found->size()));
   found->rows.resize(found->size() * posterior.dimension());

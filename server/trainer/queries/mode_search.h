@@ -12,7 +12,7 @@
 
 namespace inferon::trainer {
 
-inline constexpr std::uint64_t kModeDraws = 500;  // That a search starts from, unless told.
+inline constexpr std::uint64_t kModeDraws = 1000;  // That a search starts from, unless told.
 
 struct SpaceMode {
   std::vector<double> theta;  // [dimension], in the parameters' own units.
@@ -20,9 +20,10 @@ struct SpaceMode {
 };
 
 // The best place found from starts ([n, dimension] in the space, n > 0; fixed columns as they
-// stay): by the gradient where the estimator has one, else by differential evolution; then cell by
-// cell where parameters are integers. Never worse than the best start; a function of its
-// arguments. kFailedPrecondition where no start lies in the support; kCancelled when stopped.
+// stay): by the gradient where the estimator has one, then by differential evolution (short after
+// a climb), then cell by cell where parameters are integers. Never worse than the best start; a
+// function of its arguments. kFailedPrecondition where no start lies in the support; kCancelled
+// when stopped.
 Result<SpaceMode> SearchMode(const SpacePosterior& posterior, std::span<const float> starts,
                              std::span<const std::size_t> free, std::uint64_t seed,
                              std::stop_token stop);

@@ -45,6 +45,25 @@ TEST(ModeSearchTest, ModeOfARidgeIsFoundByGradientAndWithout) {
   }
 }
 
+// Without the evolution that follows it in a search.
+TEST(ModeSearchTest, TheClimbAloneReachesTheTop) {
+  Prior prior = NormalPrior(3);
+  prior.parameters[2] = {"k", "", PriorKind::kLogNormal, 0, 0.5};
+  const NormalMixture mixture = Ridge({0.3, -0.2, 0.8});
+  const auto estimator = MakeNormalMixture(mixture, std::vector<Axis>(3, Axis::kLine), true);
+  const SpacePosterior posterior{*estimator, {0}, ThetaSpace::Fit(prior, {})};
+  const std::vector<std::size_t> free = {0, 1, 2};
+  const SpaceDraws draws = DrawInSpace(posterior, 100, 3, 0);
+  const auto climbed = Climb(posterior, BestOf(posterior, draws.rows, free, 8), free, {});
+  ASSERT_TRUE(climbed && climbed->has_value());
+  // The density over k has the slope -0.5 in its logarithm's units: the mode moves by -0.5 times
+  // its covariances.
+  const double shifts[] = {-0.5 * 0.038, -0.5 * 0.038, -0.5 * 0.04};
+  for (std::size_t j = 0; j < 3; ++j) {
+    EXPECT_NEAR((*climbed)->rows[j], mixture[0].mean[j] + shifts[j], 1e-3);
+  }
+}
+
 // The density over a logarithmic parameter's own unit has another mode than the one in the space.
 TEST(ModeSearchTest, ModeIsTheOneInTheParametersOwnUnits) {
   Prior prior;

@@ -20,7 +20,10 @@
 #include "client/cli/progress.h"
 #include "client/library/codes_file.h"
 #include "common/inference/commands/files.h"
+#include "common/inference/commands/restriction_options.h"
+#include "common/neuron/parameters.h"
 #include "common/rpc/convert.h"
+#include "common/rpc/restriction_convert.h"
 
 namespace inferon::cli {
 namespace {
@@ -36,6 +39,7 @@ struct QueryOptions {
   std::string mapping = "adex-paper";  // map: chip mapping.
   std::string theta;                   // logprob: sets for a model of a data set.
   bool log_density = false;            // sample: a last column of it, for such a model.
+  commands::RestrictionOptions restriction;
 };
 
 // Whether the observation is a row of numbers, which a model of a data set answers about. A file
@@ -52,7 +56,8 @@ commands::QueryOptions RowQuery(const QueryOptions& options) {
           options.seed,
           options.out,
           options.log_density,
-          options.theta};
+          options.theta,
+          options.restriction};
 }
 
 // What every query begins with: a trainer, and the observation in the model's protocol. `run` then
@@ -69,6 +74,23 @@ int WithObservation(CommandContext& context, const QueryOptions& options,
   for (const std::string& note : loaded->notes) context.console.Note(note);
   for (const std::string& warning : loaded->warnings) context.console.Warn(warning);
   return run(**trainer, *loaded);
+}
+
+// What the query is about, of a study's model; nothing where it is about all parameters.
+Result<std::optional<Restriction>> RestrictionOf(const QueryOptions& options,
+                                                 const v1::Model& model) {
+  if (options.restriction.empty()) return std::nullopt;
+  const Prior prior =
+      IntegerPrior({model.parameters().begin(), model.parameters().end()}, 0, kMaxCode);
+  auto restriction = commands::ReadRestriction(options.restriction, prior);
+  if (!restriction) return tl::unexpected(restriction.error());
+  return std::move(*restriction);
+}
+
+void AddReport(Console& console, const Restriction& restriction, const RestrictionReport& report,
+               nlohmann::json& json) {
+  console.Print(commands::DescribeReport(report));
+  json["restriction"] = commands::ReportJson(restriction, report);
 }
 
 template <typename Warnings>
@@ -103,6 +125,9 @@ int Sample(CommandContext& context, const QueryOptions& options) {
         *request.mutable_observation() = query.observation;
         request.set_draws(options.draws);
         request.set_seed(options.seed);
+        const auto restriction = RestrictionOf(options, query.model);
+        if (!restriction) return context.console.FailedInput(restriction.error());
+        if (*restriction) *request.mutable_restriction() = rpc::ToProto(**restriction);
         const auto draws = trainer.SamplePosterior(request, context.stop);
         if (!draws) return context.console.FailedCall(draws.error());
         WarnAll(context.console, draws->warnings);
@@ -110,6 +135,7 @@ int Sample(CommandContext& context, const QueryOptions& options) {
             "{} draws from {}, DAC codes:", FormatCount(draws->sets.size()), draws->model.name()));
         context.console.Print(DrawsTable(*draws));
         nlohmann::json json = WithNotes(DrawsJson(*draws), query);
+        if (*restriction) AddReport(context.console, **restriction, *draws->restriction, json);
         if (!options.out.empty()) {
           if (Status ok = WriteDraws(*draws, options.out); !ok) {
             return context.console.FailedInput(ok.error());
@@ -148,6 +174,9 @@ int Map(CommandContext& context, const QueryOptions& options) {
         *request.mutable_observation() = query.observation;
         request.set_draws(options.draws);
         request.set_seed(options.seed);
+        const auto restriction = RestrictionOf(options, query.model);
+        if (!restriction) return context.console.FailedInput(restriction.error());
+        if (*restriction) *request.mutable_restriction() = rpc::ToProto(**restriction);
         const auto answer = trainer.EstimateMap(request, context.stop);
         if (!answer) return context.console.FailedCall(answer.error());
         WarnAll(context.console, answer->warnings());
@@ -169,7 +198,7 @@ int Map(CommandContext& context, const QueryOptions& options) {
           settings = *text;
           context.console.Print("\n" + settings);
         }
-        context.console.PrintJson(WithNotes(
+        nlohmann::json json = WithNotes(
             {{"model", query.model.name()},
              {"settings", settings},
              {"draws", options.draws},
@@ -178,13 +207,18 @@ int Map(CommandContext& context, const QueryOptions& options) {
              {"support", SupportName(answer->support())},
              {"warnings",
               std::vector<std::string>(answer->warnings().begin(), answer->warnings().end())}},
-            query));
+            query);
+        if (*restriction) {
+          AddReport(context.console, **restriction, rpc::FromProto(answer->restriction()), json);
+        }
+        context.console.PrintJson(json);
         return static_cast<int>(kOk);
       });
 }
 
 int ShowLogProb(CommandContext& context, const v1::EvaluateLogProbResponse& answer,
-                const ParameterSets& sets, const QueryObservation& query) {
+                const ParameterSets& sets, const QueryObservation& query,
+                const std::optional<Restriction>& restriction) {
   const auto values = rpc::FromArray<double>(answer.log_density(), 1);
   if (!values || values->size() != sets.size()) {
     return context.console.FailedCall({ErrorCode::kDataLoss,
@@ -192,21 +226,30 @@ int ShowLogProb(CommandContext& context, const v1::EvaluateLogProbResponse& answ
                                        "Use a client of the trainer's version",
                                        {}});
   }
+  const auto errors = rpc::FromArray<double>(answer.standard_error(), 1);
+  const bool shown = restriction && errors && errors->size() == sets.size();
   WarnAll(context.console, answer.warnings());
   Table table{{{"CODES"}, {"LOG DENSITY", true}}, {}};
+  if (shown) table.columns.push_back({"STANDARD ERROR", true});
   nlohmann::json list = nlohmann::json::array();
   for (std::size_t i = 0; i < sets.size(); ++i) {
     table.rows.push_back(
         {fmt::format("{}", fmt::join(sets[i], ",")), fmt::format("{:.3f}", (*values)[i])});
+    if (shown) table.rows.back().push_back(fmt::format("{:.2g}", (*errors)[i]));
     // JSON has no infinity: outside the support is null.
     list.push_back(std::isfinite((*values)[i]) ? nlohmann::json((*values)[i])
                                                : nlohmann::json(nullptr));
   }
   context.console.Print(table);
-  context.console.PrintJson(WithNotes({{"model", query.model.name()},
-                                       {"support", SupportName(answer.support())},
-                                       {"log_density", list}},
-                                      query));
+  nlohmann::json json = WithNotes({{"model", query.model.name()},
+                                   {"support", SupportName(answer.support())},
+                                   {"log_density", list}},
+                                  query);
+  if (shown) json["standard_errors"] = *errors;
+  if (restriction) {
+    AddReport(context.console, *restriction, rpc::FromProto(answer.restriction()), json);
+  }
+  context.console.PrintJson(json);
   return kOk;
 }
 
@@ -226,17 +269,22 @@ int LogProb(CommandContext& context, const QueryOptions& options) {
   }
   return WithObservation(
       context, options, [&](client::TrainerClient& trainer, QueryObservation& query) {
-        const std::vector<std::string> names(query.model.parameters().begin(),
-                                             query.model.parameters().end());
-        const Result<ParameterSets> sets = client::ReadCodesFile(options.codes, names);
+        const auto restriction = RestrictionOf(options, query.model);
+        if (!restriction) return context.console.FailedInput(restriction.error());
+        const Prior prior = commands::PriorOfAnswer(
+            IntegerPrior({query.model.parameters().begin(), query.model.parameters().end()}, 0,
+                         kMaxCode),
+            restriction->value_or(Restriction{}));
+        const Result<ParameterSets> sets = client::ReadCodesFile(options.codes, prior.Names());
         if (!sets) return context.console.FailedInput(sets.error());
         v1::EvaluateLogProbRequest request;
         request.set_model(query.model.name());
         *request.mutable_observation() = query.observation;
         *request.mutable_codes() = rpc::ToProto(*sets);
+        if (*restriction) *request.mutable_restriction() = rpc::ToProto(**restriction);
         const auto answer = trainer.EvaluateLogProb(request, context.stop);
         if (!answer) return context.console.FailedCall(answer.error());
-        return ShowLogProb(context, *answer, *sets, query);
+        return ShowLogProb(context, *answer, *sets, query, *restriction);
       });
 }
 
@@ -301,8 +349,10 @@ void AddPosteriorCommands(CLI::App& app, CommandContext& context) {
       "With a last column log_density (models of studies always have it)");
   const auto map =
       AddQuery(posteriors, context, "map",
-               "Most probable parameter set: a search from the best of many draws", 2'000, Map);
+               "Most probable parameter set: a search from the best of some draws", 1000, Map);
   CLI::App& map_command = *posteriors.get_subcommand("map");
+  commands::AddRestrictionOptions(*posteriors.get_subcommand("sample"), sample->restriction, true);
+  commands::AddRestrictionOptions(map_command, map->restriction, false);
   map_command.add_option("--as", map->as, "Also as settings to paste: lola or pynn")
       ->check(CLI::IsMember({"lola", "pynn"}))
       ->default_str("");
@@ -320,6 +370,8 @@ void AddPosteriorCommands(CLI::App& app, CommandContext& context) {
   posteriors.get_subcommand("logprob")
       ->add_option("--out,-o", logprob->out, "Write the log densities of --theta: .csv or .npy")
       ->type_name("FILE");
+  commands::AddRestrictionOptions(*posteriors.get_subcommand("logprob"), logprob->restriction,
+                                  true);
   commands::AddCheckCommand(posteriors, OnTrainer(context));
   const auto predict =
       AddQuery(posteriors, context, "predict",

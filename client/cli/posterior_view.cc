@@ -1,6 +1,7 @@
 #include "client/cli/posterior_view.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -18,6 +19,14 @@ namespace {
 std::string ParameterOf(const v1::Model& model, std::size_t i) {
   return static_cast<int>(i) < model.parameters_size() ? model.parameters(static_cast<int>(i))
                                                        : fmt::format("parameter {}", i + 1);
+}
+
+// Of a restricted query the report has the columns' names.
+std::string ColumnOf(const client::PosteriorDraws& draws, std::size_t i) {
+  if (draws.restriction && i < draws.restriction->parameters.size()) {
+    return draws.restriction->parameters[i];
+  }
+  return ParameterOf(draws.model, i);
 }
 
 std::vector<double> CodesOf(const ParameterSets& sets, std::size_t j) {
@@ -48,22 +57,27 @@ nlohmann::json JsonOf(double value) {
   return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(nullptr);
 }
 
+// Draws of some parameters have none.
+bool HasDensity(const client::PosteriorDraws& draws) { return !draws.log_density.empty(); }
+
 std::string CsvOf(const client::PosteriorDraws& draws) {
   std::string text;
-  for (std::size_t j = 0; j < draws.sets.dimension; ++j) text += ParameterOf(draws.model, j) + ",";
-  text += "log_density\n";
+  std::vector<std::string> names;
+  for (std::size_t j = 0; j < draws.sets.dimension; ++j) names.push_back(ColumnOf(draws, j));
+  if (HasDensity(draws)) names.push_back("log_density");
+  text = fmt::format("{}\n", fmt::join(names, ","));
   for (std::size_t i = 0; i < draws.sets.size(); ++i) {
-    for (const std::uint16_t code : draws.sets[i]) text += std::to_string(code) + ",";
-    text += fmt::format("{}\n", draws.log_density[i]);
+    text += fmt::format("{}", fmt::join(draws.sets[i], ","));
+    text += HasDensity(draws) ? fmt::format(",{}\n", draws.log_density[i]) : "\n";
   }
   return text;
 }
 
 void WriteNpy(const client::PosteriorDraws& draws, const std::filesystem::path& path) {
-  client::NpyWriter writer(path, "<f8", {draws.sets.dimension + 1});
+  client::NpyWriter writer(path, "<f8", {draws.sets.dimension + (HasDensity(draws) ? 1 : 0)});
   for (std::size_t i = 0; i < draws.sets.size(); ++i) {
     std::vector<double> row(draws.sets[i].begin(), draws.sets[i].end());
-    row.push_back(draws.log_density[i]);
+    if (HasDensity(draws)) row.push_back(draws.log_density[i]);
     writer.Append<double>(row, 1);
   }
   writer.Close();
@@ -93,7 +107,7 @@ Table DrawsTable(const client::PosteriorDraws& draws) {
   Table table{{{"PARAMETER"}, {"MEDIAN", true}, {"5 %", true}, {"95 %", true}}, {}};
   for (std::size_t j = 0; j < draws.sets.dimension; ++j) {
     const Spread spread = SpreadOf(CodesOf(draws.sets, j));
-    table.rows.push_back({ParameterOf(draws.model, j), fmt::format("{:.0f}", spread.median),
+    table.rows.push_back({ColumnOf(draws, j), fmt::format("{:.0f}", spread.median),
                           fmt::format("{:.0f}", spread.low), fmt::format("{:.0f}", spread.high)});
   }
   return table;
@@ -103,7 +117,7 @@ nlohmann::json DrawsJson(const client::PosteriorDraws& draws) {
   nlohmann::json parameters = nlohmann::json::array();
   for (std::size_t j = 0; j < draws.sets.dimension; ++j) {
     const Spread spread = SpreadOf(CodesOf(draws.sets, j));
-    parameters.push_back({{"name", ParameterOf(draws.model, j)},
+    parameters.push_back({{"name", ColumnOf(draws, j)},
                           {"median", spread.median},
                           {"low", spread.low},
                           {"high", spread.high}});

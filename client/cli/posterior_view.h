@@ -31,7 +31,8 @@ Table PredictionsTable(const client::Predictions& predictions);
 nlohmann::json PredictionsJson(const client::Predictions& predictions);
 
 // CSV (a line of names, then codes and log density) or, for a name ending in .npy, an array of
-// doubles [draws, parameters + 1] whose last column is the log density. kInvalidArgument for
+// doubles [draws, parameters + 1] whose last column is the log density (which draws of a marginal
+// have not). kInvalidArgument for
 // another ending. Failures of the disk throw.
 Status WriteDraws(const client::PosteriorDraws& draws, const std::filesystem::path& path);
 // Refuses an ending that WriteDraws does not know.

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "common/rpc/convert.h"
+#include "common/rpc/restriction_convert.h"
 #include "common/rpc/retry.h"
 #include "common/rpc/server.h"
 #include "common/rpc/simulator_convert.h"
@@ -41,6 +42,24 @@ template <typename Request>
 void Fill(const PosteriorQuery& query, Request& request) {
   request.set_model(NameOf("models", query.model));
   *request.mutable_x() = rpc::ToArray<float>("x", query.x, {query.x.size()});
+}
+
+template <typename Request>
+void Restrict(const PosteriorQuery& query, Request& request) {
+  if (!query.restriction.empty()) {
+    *request.mutable_restriction() = rpc::ToProto(query.restriction);
+  }
+}
+
+// The report of a restricted query; a server that sends none has not seen the restriction.
+template <typename Response>
+Result<std::optional<RestrictionReport>> ReportOf(const PosteriorQuery& query,
+                                                  const Response& response) {
+  if (query.restriction.empty()) return std::nullopt;
+  if (response.has_restriction()) return rpc::FromProto(response.restriction());
+  return Fail(ErrorCode::kUnimplemented,
+              "the trainer does not know conditional and marginal queries",
+              "Update the trainer, or ask without conditions and parameters");
 }
 
 // Constant after construction; stub and channel have their own synchronisation.
@@ -188,6 +207,8 @@ class RemoteEngine : public InferenceEngine {
     Fill(query, request);
     request.set_draws(draws);
     request.set_seed(seed);
+    Restrict(query, request);
+    bool first = true;
     return ReadOnce<v1::SampleThetaResponse>(
         stop, [&](grpc::ClientContext& context) { return stub_->SampleTheta(&context, request); },
         [&](const v1::SampleThetaResponse& response) -> Status {
@@ -195,10 +216,19 @@ class RemoteEngine : public InferenceEngine {
           if (!theta) return tl::unexpected(theta.error());
           auto density = Read<double>(response.log_density(), 1);
           if (!density) return tl::unexpected(density.error());
-          if (density->empty() || response.theta().shape(0) != density->size()) {
+          PosteriorDraw block{std::move(*theta), std::move(*density), TextsOf(response.warnings()),
+                              response.theta().shape(1)};
+          if (first || response.has_restriction()) {
+            auto report = ReportOf(query, response);
+            if (!report) return tl::unexpected(report.error());
+            block.restriction = std::move(*report);
+          }
+          first = false;
+          const bool densities = query.restriction.empty() || !block.log_density.empty();
+          if (block.size() == 0 || (densities && block.size() != block.log_density.size())) {
             return Malformed("draws and log densities differ in number");
           }
-          return take({std::move(*theta), std::move(*density), TextsOf(response.warnings())});
+          return take(block);
         });
   }
 
@@ -206,7 +236,10 @@ class RemoteEngine : public InferenceEngine {
                                          std::stop_token stop) override {
     const auto model = GetModel(query.model, stop);
     if (!model) return tl::unexpected(model.error());
-    const std::size_t d = model->prior.dimension();
+    const Restriction& restriction = query.restriction;
+    const std::size_t fixed = std::min(restriction.conditions.size(), model->prior.dimension() - 1);
+    const std::size_t d = restriction.parameters.empty() ? model->prior.dimension() - fixed
+                                                         : restriction.parameters.size();
     if (theta.empty() || theta.size() % d != 0) {
       return InvalidArgument(
           fmt::format("{} values are not rows of {} parameters", theta.size(), d),
@@ -214,6 +247,7 @@ class RemoteEngine : public InferenceEngine {
     }
     v1::EvaluateThetaLogProbRequest request;
     Fill(query, request);
+    Restrict(query, request);
     *request.mutable_theta() = rpc::ToArray<double>("theta", theta, {theta.size() / d, d});
     const auto response =
         Call<v1::EvaluateThetaLogProbResponse>(&Stub::EvaluateThetaLogProb, request, stop);
@@ -221,7 +255,17 @@ class RemoteEngine : public InferenceEngine {
     auto density = Read<double>(response->log_density(), 1);
     if (!density) return tl::unexpected(density.error());
     if (density->size() != theta.size() / d) return Malformed("one density a row is missing");
-    return PosteriorLogDensity{std::move(*density), TextsOf(response->warnings())};
+    auto report = ReportOf(query, *response);
+    if (!report) return tl::unexpected(report.error());
+    PosteriorLogDensity answer{
+        std::move(*density), TextsOf(response->warnings()), {}, std::move(*report)};
+    if (!answer.restriction) return answer;
+    auto errors = Read<double>(response->standard_error(), 1);
+    if (!errors) return tl::unexpected(errors.error());
+    if (errors->size() != answer.log_density.size())
+      return Malformed("standard errors are missing");
+    answer.standard_error = std::move(*errors);
+    return answer;
   }
 
   Result<PosteriorMap> Map(const PosteriorQuery& query, std::uint64_t draws, std::uint64_t seed,
@@ -230,12 +274,16 @@ class RemoteEngine : public InferenceEngine {
     Fill(query, request);
     request.set_draws(draws);
     request.set_seed(seed);
+    Restrict(query, request);
     const auto response =
         Call<v1::EstimateThetaMapResponse>(&Stub::EstimateThetaMap, request, stop);
     if (!response) return tl::unexpected(response.error());
+    auto report = ReportOf(query, *response);
+    if (!report) return tl::unexpected(report.error());
     return PosteriorMap{{response->theta().begin(), response->theta().end()},
                         response->log_density(),
-                        TextsOf(response->warnings())};
+                        TextsOf(response->warnings()),
+                        std::move(*report)};
   }
 
   Result<ProposalReport> Propose(const ProposalSpec& spec, const TakeTheta& take,

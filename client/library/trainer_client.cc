@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "common/rpc/convert.h"
+#include "common/rpc/restriction_convert.h"
 #include "common/rpc/retry.h"
 #include "common/rpc/server.h"
 #include "inferon/v1/inference.grpc.pb.h"
@@ -48,10 +49,21 @@ void AppendTexts(const google::protobuf::RepeatedPtrField<std::string>& texts,
   to.insert(to.end(), texts.begin(), texts.end());
 }
 
+// Nothing where the answer says how it came about, or was asked about all parameters.
+template <typename Request>
+Status CheckKnown(const Request& request, bool has_report) {
+  if (has_report || !request.has_restriction()) return {};
+  return Fail(ErrorCode::kUnimplemented,
+              "the trainer does not know conditional and marginal queries",
+              "Update the trainer, or ask without conditions and parameters");
+}
+
 Status Append(const v1::SamplePosteriorResponse& response, PosteriorDraws& draws) {
   if (Status ok = AppendCodes(response.codes(), draws.sets); !ok) return ok;
   if (Status ok = AppendArray(response.log_density(), 1, draws.log_density); !ok) return ok;
-  if (draws.log_density.size() != draws.sets.size()) {
+  if (response.has_restriction()) draws.restriction = rpc::FromProto(response.restriction());
+  const bool none = draws.restriction && draws.log_density.empty();
+  if (!none && draws.log_density.size() != draws.sets.size()) {
     return tl::unexpected(Malformed("draws and log densities differ in number"));
   }
   if (response.has_model()) draws.model = response.model();
@@ -247,22 +259,27 @@ class GrpcTrainerClient : public TrainerClient {
   Result<PosteriorDraws> SamplePosterior(const v1::SamplePosteriorRequest& request,
                                          std::stop_token stop, const OnDraws& progress) override {
     // The same request gives the same draws, so that a broken stream can begin again.
-    return Collect<PosteriorDraws, v1::SamplePosteriorResponse>(
+    auto draws = Collect<PosteriorDraws, v1::SamplePosteriorResponse>(
         stop, progress, [&](grpc::ClientContext& context) {
           return posteriors_->SamplePosterior(&context, request);
         });
+    if (!draws) return draws;
+    if (Status ok = CheckKnown(request, draws->restriction.has_value()); !ok) {
+      return tl::unexpected(ok.error());
+    }
+    return draws;
   }
 
   Result<v1::EstimateMapResponse> EstimateMap(const v1::EstimateMapRequest& request,
                                               std::stop_token stop) override {
-    return Call<v1::EstimateMapResponse>(posteriors_.get(), &Posteriors::EstimateMap, request,
-                                         stop);
+    return Known(request, Call<v1::EstimateMapResponse>(posteriors_.get(), &Posteriors::EstimateMap,
+                                                        request, stop));
   }
 
   Result<v1::EvaluateLogProbResponse> EvaluateLogProb(const v1::EvaluateLogProbRequest& request,
                                                       std::stop_token stop) override {
-    return Call<v1::EvaluateLogProbResponse>(posteriors_.get(), &Posteriors::EvaluateLogProb,
-                                             request, stop);
+    return Known(request, Call<v1::EvaluateLogProbResponse>(
+                              posteriors_.get(), &Posteriors::EvaluateLogProb, request, stop));
   }
 
   Result<Predictions> PredictPosterior(const v1::PredictPosteriorRequest& request,
@@ -276,6 +293,14 @@ class GrpcTrainerClient : public TrainerClient {
   }
 
  private:
+  template <typename Request, typename Response>
+  static Result<Response> Known(const Request& request, Result<Response> response) {
+    if (!response) return response;
+    const Status known = CheckKnown(request, response->has_restriction());
+    if (!known) return tl::unexpected(known.error());
+    return response;
+  }
+
   using Studies = v1::StudyService::Stub;
   using Models = v1::ModelService::Stub;
   using Posteriors = v1::PosteriorService::Stub;

@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -17,6 +18,7 @@
 #include "common/base/clock.h"
 #include "common/base/result.h"
 #include "common/neuron/parameters.h"
+#include "common/priors/restriction.h"
 #include "common/rpc/client_security.h"
 #include "common/rpc/retry_policy.h"
 #include "inferon/v1/inference.pb.h"
@@ -40,6 +42,8 @@ struct PosteriorDraws {
   std::vector<std::string> warnings;
   v1::Model model;
   double acceptance = 1;  // Share of the estimator's draws inside the classifier's support.
+  // Of a restricted query; then sets have its parameters and log_density may be empty.
+  std::optional<RestrictionReport> restriction = {};
 };
 
 // Predicted observations for draws from a posterior.

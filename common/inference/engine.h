@@ -15,6 +15,7 @@
 #include "common/base/clock.h"
 #include "common/base/result.h"
 #include "common/priors/prior.h"
+#include "common/priors/restriction.h"
 
 namespace inferon {
 
@@ -93,24 +94,32 @@ struct ModelInfo {
 struct PosteriorQuery {
   std::string model;
   std::vector<float> x;  // [columns]; NaN: missing (not in traces).
+  Restriction restriction = {};
 };
 
 struct PosteriorDraw {
-  std::vector<double> theta;        // [n, dimension], inside the prior's support.
-  std::vector<double> log_density;  // [n], nats in the parameters' own units.
+  std::vector<double> theta;  // [n, columns], inside the prior's support.
+  // [n], nats in the parameters' own units; empty where parameters were integrated out.
+  std::vector<double> log_density;
   std::vector<std::string> warnings;
-  std::size_t size() const { return log_density.size(); }
+  std::size_t columns = 0;  // The dimension, or the number of the restriction's parameters.
+  // Of a restricted query, complete in the last block.
+  std::optional<RestrictionReport> restriction = {};
+  std::size_t size() const { return columns == 0 ? 0 : theta.size() / columns; }
 };
 
 struct PosteriorMap {
-  std::vector<double> theta;  // [dimension]
-  double log_density = 0;
+  std::vector<double> theta;  // [dimension], fixed parameters too.
+  double log_density = 0;     // Of those that are not fixed.
   std::vector<std::string> warnings;
+  std::optional<RestrictionReport> restriction = {};
 };
 
 struct PosteriorLogDensity {
   std::vector<double> log_density;  // -inf outside the prior's support.
   std::vector<std::string> warnings;
+  std::vector<double> standard_error = {};  // Of each; of a restricted query.
+  std::optional<RestrictionReport> restriction = {};
 };
 
 // Draws from the prior, truncated to the region of highest posterior density that holds `mass` of
@@ -206,6 +215,7 @@ struct CalibrationSpec {
 inline constexpr std::uint64_t kMostDraws = 10'000'000;
 inline constexpr std::uint64_t kMostMapDraws = 1'000'000;
 inline constexpr std::uint64_t kMostPoints = 1'000'000;  // Of a log density query.
+inline constexpr std::uint64_t kMostIntegrals = 1000;    // The same with parameters left out.
 inline constexpr std::uint64_t kLeastTrainingRows = 100;
 inline constexpr std::uint64_t kLeastTuningRows = 20;  // Of a training from another model.
 inline constexpr std::uint64_t kMostProposals = 1'000'000;
@@ -246,11 +256,14 @@ class InferenceEngine {
   virtual Result<ModelInfo> GetModel(const std::string& id, std::stop_token stop) = 0;
   virtual Result<std::vector<ModelInfo>> ListModels(std::stop_token stop) = 0;  // Newest first.
 
+  // Restricted queries, of this and the next two: kInvalidArgument where the restriction does not
+  // fit the prior; kFailedPrecondition where the posterior has next to no mass at the conditions.
   // Hands over the draws in blocks; warnings are in the first. The same query and seed give the
   // same draws, however many are asked for. An error of `take` ends the query and is returned.
   using TakeDraws = std::function<Status(const PosteriorDraw&)>;
   virtual Status Sample(const PosteriorQuery& query, std::uint64_t draws, std::uint64_t seed,
                         const TakeDraws& take, std::stop_token stop) = 0;
+  // theta: [n, dimension], or [n, the restriction's parameters] in their order.
   virtual Result<PosteriorLogDensity> LogDensity(const PosteriorQuery& query,
                                                  std::span<const double> theta,
                                                  std::stop_token stop) = 0;

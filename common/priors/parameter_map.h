@@ -37,6 +37,8 @@ class ParameterMap {
   double FromSpace(double u) const;
   // log |du / dtheta|: add it to a log density over u to get one over theta.
   double LogDerivative(double theta) const;
+  // Derivative of LogDerivative by u, the same everywhere.
+  double LogDerivativeSlope() const { return logarithm_ ? -scale_ : 0; }
 
  private:
   friend Result<std::vector<ParameterMap>> MapsFromJson(const Prior& prior, std::string_view json);

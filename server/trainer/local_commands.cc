@@ -87,6 +87,7 @@ void AddQueries(CLI::App& group, const commands::OnSelected& on_selected) {
               ->required()
               ->type_name("FILE");
         }
+        commands::AddRestrictionOptions(command, options->restriction, run != commands::Map);
         if (run != commands::Map) {
           command.add_option("--out,-o", options->out, "Write the result: .csv or .npy")
               ->type_name("FILE");
@@ -98,7 +99,7 @@ void AddQueries(CLI::App& group, const commands::OnSelected& on_selected) {
                     [options, run](commands::Context& context) { return run(context, *options); });
       };
   add("sample", "Draws from the posterior", 1000, commands::Sample);
-  add("map", "Mode of the posterior, searched from the best draws", 10'000, commands::Map);
+  add("map", "Mode of the posterior, searched from the best draws", 1000, commands::Map);
   add("logprob", "Log density of given parameter sets", 0, commands::LogProb);
 }
 

@@ -131,6 +131,8 @@ class EngineContractTest : public testing::TestWithParam<bool> {
           all.log_density.insert(all.log_density.end(), block.log_density.begin(),
                                  block.log_density.end());
           all.warnings.insert(all.warnings.end(), block.warnings.begin(), block.warnings.end());
+          all.columns = block.columns;
+          if (block.restriction) all.restriction = block.restriction;
           return {};
         },
         {});
@@ -300,6 +302,99 @@ TEST_P(EngineContractTest, MapIsNoLessProbableThanAnyDraw) {
             *std::max_element(draws->log_density.begin(), draws->log_density.end()) - 1e-3);
   EXPECT_EQ(map->theta[2], 1);
   EXPECT_NEAR(map->theta[1], 102.9, 0.6);
+}
+
+TEST_P(EngineContractTest, ConditionalDrawsAreTheJointOnesNearTheCondition) {
+  Engine engine = Ask();
+  PosteriorQuery query = kQuery;
+  query.restriction.conditions = {{"c", 1}};
+  const auto joint = Draws(*engine, kQuery, 40'000);
+  const auto draws = Draws(*engine, query, 10'000);
+  ASSERT_TRUE(draws) << draws.error().Text();
+  ASSERT_EQ(draws->size(), 10'000u);
+  EXPECT_EQ(draws->columns, 2u);
+  ASSERT_TRUE(draws->restriction);
+  EXPECT_THAT(draws->restriction->parameters, ElementsAre("a", "b"));
+  EXPECT_THAT(draws->restriction->method, HasSubstr("on a grid"));
+  EXPECT_GT(draws->restriction->effective_share, 0.1);
+  double a = 0, square = 0, expected = 0, expected_square = 0, count = 0;
+  for (std::size_t i = 0; i < draws->size(); ++i) {
+    const double v = draws->theta[2 * i];
+    ASSERT_TRUE(v >= 0 && v <= 10);
+    a += v / 1e4;
+    square += v * v / 1e4;
+  }
+  for (std::size_t i = 0; i < joint->size(); ++i) {
+    if (joint->theta[3 * i + 2] != 1) continue;
+    ++count;
+    expected += joint->theta[3 * i];
+    expected_square += joint->theta[3 * i] * joint->theta[3 * i];
+  }
+  expected /= count;
+  EXPECT_NEAR(a, expected, 0.1);
+  EXPECT_NEAR(std::sqrt(square - a * a), std::sqrt(expected_square / count - expected * expected),
+              0.1);
+  // Its density is the joint one over that of the condition.
+  const auto density = engine->LogDensity(query, std::vector<double>{4, 103, 3.5, 102}, {});
+  ASSERT_TRUE(density) << density.error().Text();
+  const auto whole = engine->LogDensity(kQuery, std::vector<double>{4, 103, 1, 3.5, 102, 1}, {});
+  EXPECT_NEAR(density->log_density[0] - density->log_density[1],
+              whole->log_density[0] - whole->log_density[1], 1e-6);
+  EXPECT_NEAR(density->log_density[0],
+              whole->log_density[0] - density->restriction->log_condition_density, 1e-6);
+  EXPECT_NEAR(std::exp(density->restriction->log_condition_density), count / 40'000, 0.1);
+  EXPECT_EQ(density->standard_error.size(), 2u);
+}
+
+TEST_P(EngineContractTest, MarginalDensityIsTheIntegralOverTheOthers) {
+  Engine engine = Ask();
+  PosteriorQuery query = kQuery;
+  query.restriction.parameters = {"b"};
+  std::vector<double> grid;
+  for (int i = 0; i < 60; ++i) grid.push_back(98 + i / 6.0);
+  const auto density = engine->LogDensity(query, grid, {});
+  ASSERT_TRUE(density) << density.error().Text();
+  double total = 0, mean = 0;
+  for (std::size_t i = 0; i < grid.size(); ++i) {
+    total += std::exp(density->log_density[i]) / 6;
+    mean += grid[i] * std::exp(density->log_density[i]) / 6;
+  }
+  EXPECT_NEAR(total, 1, 0.05);
+  const auto draws = Draws(*engine, query, 10'000);
+  ASSERT_TRUE(draws) << draws.error().Text();
+  EXPECT_TRUE(draws->log_density.empty());
+  EXPECT_NEAR(mean / total, std::accumulate(draws->theta.begin(), draws->theta.end(), 0.0) / 10'000,
+              0.05);
+}
+
+TEST_P(EngineContractTest, ConditionalMapHoldsItsConditions) {
+  Engine engine = Ask();
+  PosteriorQuery query = kQuery;
+  query.restriction.conditions = {{"a", 4.5}, {"c", 1}};
+  const auto map = engine->Map(query, 500, 1, {});
+  ASSERT_TRUE(map) << map.error().Text();
+  EXPECT_EQ(map->theta[0], 4.5);
+  EXPECT_EQ(map->theta[2], 1);
+  const auto draws = Draws(*engine, query, 5000);
+  EXPECT_GE(map->log_density,
+            *std::max_element(draws->log_density.begin(), draws->log_density.end()) - 1e-3);
+}
+
+TEST_P(EngineContractTest, BadRestrictionsAreRefused) {
+  Engine engine = Ask();
+  const auto refusal = [&](const Restriction& restriction) {
+    PosteriorQuery query = kQuery;
+    query.restriction = restriction;
+    const auto draws = Draws(*engine, query, 10);
+    return draws ? "accepted" : draws.error().Text();
+  };
+  EXPECT_THAT(refusal({{{"d", 1}}, {}}), HasSubstr("no parameter 'd'"));
+  EXPECT_THAT(refusal({{{"a", 11}}, {}}), HasSubstr("[0, 10] nS"));
+  EXPECT_THAT(refusal({{{"c", 0.5}}, {}}), HasSubstr("c = 0.5 lies outside"));
+  EXPECT_THAT(refusal({{{"a", 1}, {"a", 2}}, {}}), HasSubstr("fixed twice"));
+  EXPECT_THAT(refusal({{{"a", 1}}, {"a"}}), HasSubstr("both fixed and asked about"));
+  EXPECT_THAT(refusal({{{"a", 1}, {"b", 100}, {"c", 1}}, {}}), HasSubstr("all parameters"));
+  EXPECT_THAT(refusal({{{"b", 160}}, {}}), HasSubstr("next to no mass where b = 160"));
 }
 
 TEST_P(EngineContractTest, QueriesThatDoNotFitAreRefused) {

@@ -88,6 +88,39 @@ TEST_F(LocalProgramTest, FromFilesToDrawsAndBack) {
   EXPECT_EQ(ReadTable(Path("d.csv"), 10'000)->rows, 2000u);
   ASSERT_EQ(Run("posterior map --observation observed.csv"), 0) << err_;
   EXPECT_NEAR(json::parse(out_)["theta"]["amplitude"], 5.1, 0.5);
+  ASSERT_EQ(Run("posterior sample --observation observed.csv -n 500 --condition amplitude=5 "
+                "--log-density -o slice.csv"),
+            0)
+      << err_;
+  EXPECT_EQ(json::parse(out_)["restriction"]["conditions"]["amplitude"], 5);
+  EXPECT_EQ(ReadTable(Path("slice.csv"), 10'000)->names,
+            (std::vector<std::string>{"rate", "log_density"}));
+  ASSERT_EQ(Run("posterior sample --observation observed.csv -n 500 --parameters rate -o m.csv"), 0)
+      << err_;
+  EXPECT_EQ(ReadTable(Path("m.csv"), 10'000)->names, std::vector<std::string>{"rate"});
+  ASSERT_EQ(Run("posterior map --observation observed.csv --condition amplitude=5"), 0) << err_;
+  EXPECT_EQ(json::parse(out_)["theta"]["amplitude"], 5);
+  Write("rate.csv", "rate\n0.9\n1.1\n");
+  for (const char* restriction : {"--condition amplitude=5", "--parameters rate"}) {
+    ASSERT_EQ(Run(std::string("posterior logprob --observation observed.csv --theta rate.csv ") +
+                  restriction),
+              0)
+        << err_;
+    EXPECT_EQ(json::parse(out_)["log_density"].size(), 2u);
+    EXPECT_EQ(json::parse(out_)["standard_errors"].size(), 2u);
+  }
+  const std::pair<const char*, const char*> wrong[] = {
+      {"--condition amplitude", "is not NAME=NUMBER"},
+      {"--condition speed=1", "no parameter 'speed'"},
+      {"--condition rate=20", "[0.1, 10] 1/s"},
+      {"--condition rate=nan", "no finite number"},
+      {"--condition rate=1 --condition amplitude=5", "all parameters are fixed"},
+      {"--condition rate=1 --parameters rate", "both fixed and asked about"},
+      {"--parameters rate --log-density -o m.csv", "carry no log density"}};
+  for (const auto& [options, message] : wrong) {
+    EXPECT_EQ(Run(std::string("posterior sample --observation observed.csv ") + options), 2);
+    EXPECT_THAT(err_, HasSubstr(message));
+  }
   ASSERT_EQ(Run("posterior check --pairs 40 -n 100"), 0) << err_;
   EXPECT_EQ(json::parse(out_)["parameters"].size(), 2u);
   EXPECT_THAT(json::parse(out_)["verdict"].get<std::string>(), HasSubstr("calibrated"));

@@ -267,6 +267,37 @@ TEST_F(FlowLanesTest, GradientByContextIsTheDerivative) {
   }
 }
 
+// Rows at a knot, where the slope jumps, are left out: the two one-sided differences tell.
+TEST_F(FlowLanesTest, GradientByThetaIsTheDerivative) {
+  const FlowLanes flow(View());
+  const auto condition = ConditionOf(flow, 3);
+  std::vector<float> density(kRows), plain(kRows), gradient(kRows * kDimension);
+  flow.LogDensitySlopes(condition, Theta(), density.data(), gradient.data());
+  flow.LogDensity(condition, Theta(), plain.data());
+  EXPECT_EQ(density, plain);
+  constexpr float kStep = 1e-3f;
+  std::size_t compared = 0;
+  for (std::size_t row = 0; row < kRows; ++row) {
+    const double here = PlainLogDensity(3, row);
+    for (std::size_t c = 0; c < kDimension; ++c) {
+      float& value = theta_[row * kDimension + c];
+      const float before = value;
+      if (c != 1 && (before < 2 * kStep || before > 1 - 2 * kStep)) continue;
+      value = before + kStep;
+      const double above = (PlainLogDensity(3, row) - here) / kStep;
+      value = before - kStep;
+      const double below = (here - PlainLogDensity(3, row)) / kStep;
+      value = before;
+      if (std::abs(above - below) > 0.05 + 0.02 * std::abs(above)) continue;
+      ++compared;
+      EXPECT_NEAR(gradient[row * kDimension + c], (above + below) / 2,
+                  0.02 + 0.02 * std::abs(above))
+          << "row " << row << " column " << c;
+    }
+  }
+  EXPECT_GT(compared, kRows * kDimension / 2);
+}
+
 // Two halves of the rows add up to the whole; the weight scales.
 TEST_F(FlowLanesTest, GradientsAdd) {
   std::vector<float> by_context(kRows * kContext);

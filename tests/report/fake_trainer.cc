@@ -222,6 +222,20 @@ grpc::Status FakeTrainer::SamplePosterior(grpc::ServerContext*,
   if (!script_.refuse.ok()) return script_.refuse;
   Remember(request->observation());
   v1::SamplePosteriorResponse response;
+  if (request->has_restriction() && !script_.old) {
+    v1::RestrictionReport& report = *response.mutable_restriction();
+    for (const char* name : {"g_l", "v_t", "delta_t", "v_r", "a", "b"}) report.add_parameters(name);
+    report.set_method("by hand");
+    const ParameterSets all = MakeSets(request->draws(), request->seed());
+    ParameterSets some{6, {}};
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      some.codes.insert(some.codes.end(), all[i].begin(), all[i].begin() + 6);
+    }
+    *response.mutable_codes() = rpc::ToProto(some);
+    *response.mutable_model() = MakeModel();
+    writer->Write(response);
+    return grpc::Status::OK;
+  }
   *response.mutable_codes() = rpc::ToProto(MakeSets(request->draws(), request->seed()));
   const std::vector<double> density(request->draws(), 8.5);
   *response.mutable_log_density() = rpc::ToArray<double>("log_density", density, {density.size()});

@@ -25,6 +25,7 @@ struct TrainerScript {
   std::string warning;        // Of every posterior answer.
   grpc::Status refuse;        // Of every call, where it is not OK.
   std::string missing_array;  // Left out of the report.
+  bool old = false;           // Knows no restrictions of queries.
 };
 
 class FakeTrainer : public v1::StudyService::Service,

@@ -119,6 +119,46 @@ TEST_F(PosteriorCommandTest, PredictionsAreComparedFeatureByFeature) {
   EXPECT_THAT(run.out, HasSubstr("20 of 20")) << "missing in all runs";
 }
 
+TEST_F(PosteriorCommandTest, ConditionalDrawsHaveTheOtherParametersColumns) {
+  Start();
+  const Outcome run =
+      Run({"--json", "posterior", "sample", "--observation", WriteRecording(1000), "--draws", "20",
+           "--condition", "g_tau_w=500", "--out", Path("slice.csv")});
+  ASSERT_EQ(run.code, 0) << run.err;
+  EXPECT_EQ(run.Json()["restriction"]["conditions"]["g_tau_w"], 500);
+  EXPECT_EQ(run.Json()["restriction"]["method"], "by hand");
+  EXPECT_EQ(run.Json()["parameters"].size(), 6u);
+  EXPECT_TRUE(ReadFile(Path("slice.csv"))->starts_with("g_l,v_t,delta_t,v_r,a,b\n"));
+}
+
+TEST_F(PosteriorCommandTest, AnOlderTrainerIsNotTakenAtItsWord) {
+  Start({.old = true});
+  const Outcome run = Run(
+      {"posterior", "sample", "--observation", WriteRecording(1000), "--condition", "g_tau_w=500"});
+  EXPECT_NE(run.code, 0);
+  EXPECT_THAT(run.err, HasSubstr("does not know conditional and marginal queries"));
+}
+
+TEST_F(PosteriorCommandTest, BadRestrictionsAreUsageErrors) {
+  Start();
+  const std::string good = WriteRecording(1000);
+  const std::pair<std::vector<std::string>, const char*> wrong[] = {
+      {{"--condition", "g_l"}, "is not NAME=NUMBER"},
+      {{"--condition", "g_l=1023"}, "g_l = 1023 lies outside"},
+      {{"--condition", "g_l=5.5"}, "g_l = 5.5 lies outside"},
+      {{"--condition", "speed=1"}, "no parameter 'speed'"},
+      {{"--condition", "g_l=1", "--condition", "g_l=2"}, "fixed twice"},
+      {{"--condition", "g_l=1", "--parameters", "v_t,g_l"}, "both fixed and asked about"},
+      {{"--parameters", "v_t,v_t"}, "named twice"}};
+  for (const auto& [options, message] : wrong) {
+    std::vector<std::string> arguments = {"posterior", "sample", "--observation", good};
+    arguments.insert(arguments.end(), options.begin(), options.end());
+    const Outcome run = Run(arguments);
+    EXPECT_EQ(run.code, 2) << run.err;
+    EXPECT_THAT(run.err, HasSubstr(message));
+  }
+}
+
 TEST_F(PosteriorCommandTest, MalformedInputIsAUsageError) {
   Start();
   WriteFileAtomically(Path("bad.csv"), "time_ms,voltage_mV\n0,-70\n1,nan\n2,-70\n");

@@ -1,4 +1,5 @@
 // Posterior queries over real gRPC, with the toy neuron behind them.
+#include <algorithm>
 #include <cmath>
 
 #include "tests/trainer/served_trainer.h"
@@ -14,6 +15,9 @@ class PosteriorServiceTest : public ServiceTest {
     std::vector<double> log_density;
     std::vector<std::string> warnings;
     std::string model;
+    std::vector<std::string> parameters;
+    v1::DensitySupport support = v1::DENSITY_SUPPORT_UNSPECIFIED;
+    v1::RestrictionReport report;
     double acceptance = 0;
     int blocks = 0;
   };
@@ -27,9 +31,14 @@ class PosteriorServiceTest : public ServiceTest {
       const auto density = *rpc::FromArray<double>(response.log_density(), 1);
       answer.codes.insert(answer.codes.end(), codes.begin(), codes.end());
       answer.log_density.insert(answer.log_density.end(), density.begin(), density.end());
-      EXPECT_EQ(response.support(), v1::DENSITY_SUPPORT_BOX);
+      answer.support = response.support();
+      if (response.has_restriction()) answer.report = response.restriction();
       for (const auto& warning : response.warnings()) answer.warnings.push_back(warning);
-      if (response.has_model()) answer.model = response.model().name();
+      if (response.has_model()) {
+        answer.model = response.model().name();
+        answer.parameters.assign(response.model().parameters().begin(),
+                                 response.model().parameters().end());
+      }
       answer.acceptance = response.acceptance();
       ++answer.blocks;
     }
@@ -59,6 +68,7 @@ TEST_F(PosteriorServiceTest, SameRequestAndSeedGiveTheSameDrawsInBlocks) {
   ASSERT_TRUE(first.status.ok()) << first.status.error_message();
   EXPECT_EQ(first.codes.size(), 40'000u * 7);
   EXPECT_EQ(first.blocks, 3);
+  EXPECT_EQ(first.support, v1::DENSITY_SUPPORT_BOX);
   EXPECT_EQ(first.model, "models/toy-features");
   EXPECT_GT(first.acceptance, 0);
   EXPECT_TRUE(first.warnings.empty());
@@ -114,6 +124,89 @@ TEST_F(PosteriorServiceTest, BadObservationsAreRefused) {
   const SampleAnswer answer = Sample(request);
   EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
   EXPECT_NE(answer.status.error_message().find("run a study"), std::string::npos);
+}
+
+TEST_F(PosteriorServiceTest, ConditionalAndMarginalQueriesAreAnsweredInCodes) {
+  v1::SamplePosteriorRequest request = SampleRequest();
+  request.set_draws(3000);
+  const SampleAnswer joint = Sample(request);
+  const std::vector<std::string> names(joint.parameters.begin(), joint.parameters.end());
+  ASSERT_EQ(names.size(), 7u);
+  v1::Condition& condition = *request.mutable_restriction()->add_conditions();
+  condition.set_parameter(names[0]);
+  condition.set_value(joint.codes[0]);
+  const SampleAnswer sliced = Sample(request);
+  ASSERT_TRUE(sliced.status.ok()) << sliced.status.error_message();
+  EXPECT_EQ(sliced.codes.size(), 3000u * 6);
+  EXPECT_EQ(sliced.log_density.size(), 3000u);
+  EXPECT_EQ(sliced.support, v1::DENSITY_SUPPORT_CONSTRAINED);
+  EXPECT_EQ(sliced.report.parameters_size(), 6);
+  EXPECT_GT(sliced.report.acceptance(), 0);
+  EXPECT_LE(*std::ranges::max_element(sliced.codes), kMaxCode);
+
+  // The same sets by logprob, and their mode.
+  v1::EvaluateLogProbRequest evaluate;
+  evaluate.set_model(request.model());
+  *evaluate.mutable_observation() = request.observation();
+  *evaluate.mutable_restriction() = request.restriction();
+  const std::vector<std::uint16_t> some(sliced.codes.begin(), sliced.codes.begin() + 12);
+  *evaluate.mutable_codes() = rpc::ToArray<std::uint16_t>("codes", some, {2, 6});
+  v1::EvaluateLogProbResponse densities;
+  {
+    grpc::ClientContext context;
+    const auto status = trainer_->posteriors->EvaluateLogProb(&context, evaluate, &densities);
+    ASSERT_TRUE(status.ok()) << status.error_message();
+  }
+  const auto values = *rpc::FromArray<double>(densities.log_density(), 1);
+  const auto errors = *rpc::FromArray<double>(densities.standard_error(), 1);
+  ASSERT_EQ(errors.size(), 2u);
+  EXPECT_NEAR(values[1], sliced.log_density[1], 0.2) << "of another seed";
+  v1::EstimateMapRequest map_request;
+  map_request.set_model(request.model());
+  *map_request.mutable_observation() = request.observation();
+  *map_request.mutable_restriction() = request.restriction();
+  v1::EstimateMapResponse map;
+  {
+    grpc::ClientContext context;
+    const auto status = trainer_->posteriors->EstimateMap(&context, map_request, &map);
+    ASSERT_TRUE(status.ok()) << status.error_message();
+  }
+  EXPECT_EQ(map.codes(0), joint.codes[0]);
+  EXPECT_TRUE(map.has_restriction());
+
+  request.mutable_restriction()->Clear();
+  request.mutable_restriction()->add_parameters(names[3]);
+  const SampleAnswer marginal = Sample(request);
+  ASSERT_TRUE(marginal.status.ok()) << marginal.status.error_message();
+  EXPECT_TRUE(marginal.log_density.empty());
+  ASSERT_EQ(marginal.codes.size(), 3000u);
+  for (std::size_t i = 0; i < 3000; ++i) EXPECT_EQ(marginal.codes[i], joint.codes[7 * i + 3]);
+  *evaluate.mutable_restriction() = request.restriction();
+  *evaluate.mutable_codes() = rpc::ToArray<std::uint16_t>("codes", some, {12, 1});
+  {
+    grpc::ClientContext context;
+    const auto status = trainer_->posteriors->EvaluateLogProb(&context, evaluate, &densities);
+    ASSERT_TRUE(status.ok()) << status.error_message();
+  }
+  EXPECT_EQ(densities.log_density().shape(0), 12u);
+}
+
+TEST_F(PosteriorServiceTest, BadRestrictionsAreInvalidArguments) {
+  constexpr auto kInvalid = grpc::StatusCode::INVALID_ARGUMENT;
+  const auto code = [&](const std::string& name, double value, const std::string& kept) {
+    v1::SamplePosteriorRequest request = SampleRequest();
+    v1::Condition& condition = *request.mutable_restriction()->add_conditions();
+    condition.set_parameter(name);
+    condition.set_value(value);
+    if (!kept.empty()) request.mutable_restriction()->add_parameters(kept);
+    return SampleCode(request);
+  };
+  const std::string name = Sample(SampleRequest()).parameters[0];
+  EXPECT_EQ(code("nothing", 1, ""), kInvalid);
+  EXPECT_EQ(code(name, 1023, ""), kInvalid);
+  EXPECT_EQ(code(name, 10.5, ""), kInvalid);
+  EXPECT_EQ(code(name, NAN, ""), kInvalid);
+  EXPECT_EQ(code(name, 910, name), kInvalid);
 }
 
 TEST_F(PosteriorServiceTest, MapAndLogProbAgree) {

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "common/inference/commands/restriction_options.h"
 #include "common/inference/engine.h"
 
 namespace CLI {
@@ -70,6 +71,7 @@ struct QueryOptions {
   std::string out;           // .csv or .npy; empty: none.
   bool log_density = false;  // A last column of it.
   std::string theta;         // logprob: CSV or NPY.
+  RestrictionOptions restriction = {};
 };
 Outcome Sample(Context& context, const QueryOptions& options);
 Outcome Map(Context& context, const QueryOptions& options);

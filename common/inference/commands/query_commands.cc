@@ -46,7 +46,9 @@ tl::expected<Question, Failure> Read(Context& context, const QueryOptions& optio
   }
   auto model = context.engine.GetModel(id, context.stop);
   if (!model) return BadCall(model.error());
-  return Question{std::move(*model), {id, std::move(*x)}};
+  auto restriction = ReadRestriction(options.restriction, model->prior);
+  if (!restriction) return BadInput(restriction.error());
+  return Question{std::move(*model), {id, std::move(*x), std::move(*restriction)}};
 }
 
 // Linear interpolation between order statistics; values are sorted.
@@ -82,6 +84,23 @@ Status WriteDraws(const PosteriorDraw& draws, const Prior& prior, const QueryOpt
   return WriteTable(options.out, names, values);
 }
 
+// With a second column of standard errors where there are some.
+Status WriteDensities(const std::string& path, const PosteriorLogDensity& answer) {
+  if (answer.standard_error.empty()) return WriteTable(path, {"log_density"}, answer.log_density);
+  std::vector<double> values;
+  for (std::size_t i = 0; i < answer.log_density.size(); ++i) {
+    values.insert(values.end(), {answer.log_density[i], answer.standard_error[i]});
+  }
+  return WriteTable(path, {"log_density", "standard_error"}, values);
+}
+
+void AddReport(Screen& screen, const Restriction& restriction,
+               const std::optional<RestrictionReport>& report, json& object) {
+  if (!report) return;
+  screen.Print(DescribeReport(*report));
+  object["restriction"] = ReportJson(restriction, *report);
+}
+
 Result<PosteriorDraw> Collect(Context& context, const PosteriorQuery& query,
                               const QueryOptions& options) {
   PosteriorDraw all;
@@ -92,6 +111,8 @@ Result<PosteriorDraw> Collect(Context& context, const PosteriorQuery& query,
         all.log_density.insert(all.log_density.end(), block.log_density.begin(),
                                block.log_density.end());
         all.warnings.insert(all.warnings.end(), block.warnings.begin(), block.warnings.end());
+        all.columns = block.columns;
+        if (block.restriction) all.restriction = block.restriction;
         context.screen.Progress("posterior", "draws", all.size(), options.draws, {});
         return {};
       },
@@ -108,11 +129,20 @@ Outcome Sample(Context& context, const QueryOptions& options) {
   }
   const auto question = Read(context, options);
   if (!question) return tl::unexpected(question.error());
+  const Prior prior = PriorOfAnswer(question->model.prior, question->query.restriction);
+  const bool whole = prior.dimension() + question->query.restriction.conditions.size() ==
+                     question->model.prior.dimension();
+  if (options.log_density && !whole) {
+    return BadInput({ErrorCode::kInvalidArgument,
+                     "draws of some parameters carry no log density",
+                     "Leave --log-density out, and ask 'posterior logprob' with the same "
+                     "--parameters",
+                     {}});
+  }
   const auto draws = Collect(context, question->query, options);
   context.screen.EndProgress();
   if (!draws) return BadCall(draws.error());
   WarnAll(context.screen, draws->warnings);
-  const Prior& prior = question->model.prior;
   const std::size_t d = prior.dimension();
   std::vector<std::vector<std::string>> rows;
   json parameters = json::array();
@@ -136,6 +166,7 @@ Outcome Sample(Context& context, const QueryOptions& options) {
                  {"draws", draws->size()},
                  {"warnings", draws->warnings},
                  {"parameters", parameters}};
+  AddReport(context.screen, question->query.restriction, draws->restriction, object);
   if (!options.out.empty()) {
     if (Status ok = WriteDraws(*draws, prior, options); !ok) return BadInput(ok.error());
     context.screen.Print("Draws: " + options.out);
@@ -161,10 +192,12 @@ Outcome Map(Context& context, const QueryOptions& options) {
   context.screen.Print(fmt::format("Mode of the posterior of model {}: log density {:.4f} nats",
                                    question->model.id, map->log_density));
   context.screen.PrintTable({"PARAMETER", ">VALUE"}, rows);
-  context.screen.PrintJson({{"model", question->model.id},
-                            {"theta", theta},
-                            {"log_density", map->log_density},
-                            {"warnings", map->warnings}});
+  json object = {{"model", question->model.id},
+                 {"theta", theta},
+                 {"log_density", map->log_density},
+                 {"warnings", map->warnings}};
+  AddReport(context.screen, question->query.restriction, map->restriction, object);
+  context.screen.PrintJson(object);
   return {};
 }
 
@@ -174,29 +207,35 @@ Outcome LogProb(Context& context, const QueryOptions& options) {
   }
   const auto question = Read(context, options);
   if (!question) return tl::unexpected(question.error());
-  const auto theta = ReadTheta(options.theta, question->model.prior, kMostPoints);
+  const Prior prior = PriorOfAnswer(question->model.prior, question->query.restriction);
+  const auto theta = ReadTheta(options.theta, prior, kMostPoints);
   if (!theta) return BadInput(theta.error());
   const auto answer = context.engine.LogDensity(question->query, *theta, context.stop);
   if (!answer) return BadCall(answer.error());
   WarnAll(context.screen, answer->warnings);
+  const std::vector<double>& errors = answer->standard_error;
   std::vector<std::vector<std::string>> rows;
   json list = json::array();
   for (std::size_t i = 0; i < answer->log_density.size(); ++i) {
     const double value = answer->log_density[i];
-    if (i < kMostShown) rows.push_back({std::to_string(i + 1), fmt::format("{:.4f}", value)});
     list.push_back(Finite(value));  // JSON has no infinity: outside the support is null.
+    if (i >= kMostShown) continue;
+    rows.push_back({std::to_string(i + 1), fmt::format("{:.4f}", value)});
+    if (!errors.empty()) rows.back().push_back(fmt::format("{:.2g}", errors[i]));
   }
-  context.screen.PrintTable({">ROW", ">LOG DENSITY"}, rows);
+  std::vector<std::string> titles = {">ROW", ">LOG DENSITY"};
+  if (!errors.empty()) titles.push_back(">STANDARD ERROR");
+  context.screen.PrintTable(titles, rows);
   if (list.size() > kMostShown) {
     context.screen.Print(fmt::format("... {} rows in all", list.size()));
   }
   json object = {{"model", question->model.id}, {"warnings", answer->warnings}};
+  AddReport(context.screen, question->query.restriction, answer->restriction, object);
   if (options.out.empty()) {
     object["log_density"] = list;
+    if (!errors.empty()) object["standard_errors"] = errors;
   } else {
-    if (Status ok = WriteTable(options.out, {"log_density"}, answer->log_density); !ok) {
-      return BadInput(ok.error());
-    }
+    if (Status ok = WriteDensities(options.out, *answer); !ok) return BadInput(ok.error());
     context.screen.Print("Log densities: " + options.out);
     object["out"] = options.out;
   }

@@ -16,6 +16,7 @@
 #include "server/trainer/engine/study_round.h"
 #include "server/trainer/engine/theta_posterior.h"
 #include "server/trainer/queries/posterior.h"
+#include "server/trainer/queries/restricted_posterior.h"
 
 namespace inferon::trainer {
 namespace {
@@ -23,6 +24,7 @@ namespace {
 constexpr std::uint64_t kExportValues = 1 << 20;  // Of x, in one block.
 constexpr std::uint64_t kDrawValues = 1 << 14;    // Of theta, in one block: some ms of work.
 constexpr std::size_t kPointBlock = 1024;         // Of a log density query.
+constexpr std::uint64_t kDensitySeed = 0;         // Of the candidates behind a restricted density.
 
 Status CheckCount(std::uint64_t count, std::uint64_t most, const char* what) {
   if (count >= 1 && count <= most) return {};
@@ -144,6 +146,9 @@ class LocalEngine : public InferenceEngine {
     if (Status ok = CheckCount(draws, kMostDraws, "draws"); !ok) return ok;
     auto question = Ask(query);
     if (!question) return tl::unexpected(question.error());
+    if (!query.restriction.empty()) {
+      return SampleRestricted(*question, query, draws, seed, take, stop);
+    }
     const LoadedModel& model = *question->model;
     const std::uint64_t most = std::max<std::uint64_t>(1, kDrawValues / model.dimension());
     PosteriorDraw block;
@@ -159,6 +164,7 @@ class LocalEngine : public InferenceEngine {
       ThetaDraws drawn = draw();
       block.theta = std::move(drawn.theta);
       block.log_density = std::move(drawn.log_density);
+      block.columns = model.dimension();
       if (Status ok = take(block); !ok) return ok;
     }
     return {};
@@ -168,6 +174,7 @@ class LocalEngine : public InferenceEngine {
                                          std::stop_token stop) override {
     auto question = Ask(query);
     if (!question) return tl::unexpected(question.error());
+    if (!query.restriction.empty()) return RestrictedDensity(*question, query, theta, stop);
     const LoadedModel& model = *question->model;
     const std::size_t d = model.dimension();
     if (theta.size() % d != 0) {
@@ -195,8 +202,8 @@ class LocalEngine : public InferenceEngine {
     }
     auto question = Ask(query);
     if (!question) return tl::unexpected(question.error());
-    auto map = FindThetaMap(*question->model->estimator, *question->model->space, query.x, draws,
-                            seed, stop);
+    if (!query.restriction.empty()) return RestrictedMap(*question, query, draws, seed, stop);
+    auto map = SearchMode(PosteriorOf(*question->model, query.x), draws, seed, stop);
     if (!map) return tl::unexpected(map.error());
     return PosteriorMap{std::move(map->theta), map->log_density, std::move(question->warnings)};
   }
@@ -224,6 +231,75 @@ class LocalEngine : public InferenceEngine {
   }
 
  private:
+  using Restricted = Result<std::unique_ptr<RestrictedPosterior>>;
+  static Restricted Restrict(const Question& question, const PosteriorQuery& query,
+                             std::uint64_t seed, std::stop_token stop) {
+    return RestrictedPosterior::Make(PosteriorOf(*question.model, query.x), query.restriction, seed,
+                                     std::move(stop));
+  }
+  static std::vector<std::string> WarningsOf(const Question& question,
+                                             const RestrictedPosterior& posterior) {
+    std::vector<std::string> all = question.warnings;
+    all.insert(all.end(), posterior.warnings().begin(), posterior.warnings().end());
+    return all;
+  }
+
+  static Status SampleRestricted(const Question& question, const PosteriorQuery& query,
+                                 std::uint64_t draws, std::uint64_t seed, const TakeDraws& take,
+                                 std::stop_token stop) {
+    const auto posterior = Restrict(question, query, seed, stop);
+    if (!posterior) return tl::unexpected(posterior.error());
+    const std::uint64_t most =
+        std::max<std::uint64_t>(1, kDrawValues / question.model->dimension());
+    PosteriorDraw block;
+    block.columns = (*posterior)->columns();
+    block.warnings = WarningsOf(question, **posterior);
+    for (std::uint64_t done = 0; done < draws; done += block.size()) {
+      if (done > 0) block.warnings.clear();
+      auto drawn = (*posterior)->Next(std::min(most, draws - done), stop);
+      if (!drawn) return tl::unexpected(drawn.error());
+      block.theta = std::move(drawn->theta);
+      block.log_density = std::move(drawn->log_density);
+      block.restriction.reset();
+      if (done == 0 || done + block.size() == draws) block.restriction = (*posterior)->Report();
+      if (Status ok = take(block); !ok) return ok;
+    }
+    return {};
+  }
+
+  static Result<PosteriorLogDensity> RestrictedDensity(const Question& question,
+                                                       const PosteriorQuery& query,
+                                                       std::span<const double> theta,
+                                                       std::stop_token stop) {
+    if (Status ok = CheckCount(theta.size(), kMostPoints * question.model->dimension(), "values");
+        !ok) {
+      return tl::unexpected(ok.error());
+    }
+    const auto posterior = Restrict(question, query, kDensitySeed, stop);
+    if (!posterior) return tl::unexpected(posterior.error());
+    if (theta.size() % (*posterior)->columns() != 0) {
+      return InvalidArgument(fmt::format("{} values are not rows of the {} parameters that the "
+                                         "query is about",
+                                         theta.size(), (*posterior)->columns()),
+                             "Give one value for each of them");
+    }
+    auto densities = (*posterior)->LogDensity(theta, stop);
+    if (!densities) return tl::unexpected(densities.error());
+    return PosteriorLogDensity{std::move(densities->log_density), WarningsOf(question, **posterior),
+                               std::move(densities->standard_error), (*posterior)->Report()};
+  }
+
+  static Result<PosteriorMap> RestrictedMap(const Question& question, const PosteriorQuery& query,
+                                            std::uint64_t draws, std::uint64_t seed,
+                                            std::stop_token stop) {
+    const auto posterior = Restrict(question, query, seed, stop);
+    if (!posterior) return tl::unexpected(posterior.error());
+    auto map = (*posterior)->Mode(draws, stop);
+    if (!map) return tl::unexpected(map.error());
+    return PosteriorMap{std::move(map->theta), map->log_density, WarningsOf(question, **posterior),
+                        (*posterior)->Report()};
+  }
+
   // Its model is in training for the life of the object.
   class Place {
    public:

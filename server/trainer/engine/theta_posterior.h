@@ -1,9 +1,8 @@
-// Draws, densities and the mode of q(theta | x) in the parameters' own units.
+// Draws and densities of q(theta | x) in the parameters' own units.
 #pragma once
 
 #include <cstdint>
 #include <span>
-#include <stop_token>
 #include <vector>
 
 #include "server/trainer/engine/theta_space.h"
@@ -25,16 +24,5 @@ ThetaDraws DrawTheta(const estimators::DensityEstimator& estimator, const ThetaS
 std::vector<double> LogDensityOfTheta(const estimators::DensityEstimator& estimator,
                                       const ThetaSpace& space, std::span<const float> x,
                                       std::span<const double> theta);
-
-// The mode of q(theta | x), in the parameters' own units: the best of `draws` draws, then improved
-// by differential evolution (Storn and Price, J. Global Optimization 11, 1997) among the best
-// draws, which takes its steps from their spread. Integers stay whole. kCancelled when stopped.
-struct ThetaMap {
-  std::vector<double> theta;
-  double log_density = 0;
-};
-Result<ThetaMap> FindThetaMap(const estimators::DensityEstimator& estimator,
-                              const ThetaSpace& space, std::span<const float> x, std::size_t draws,
-                              std::uint64_t seed, std::stop_token stop);
 
 }  // namespace inferon::trainer

@@ -22,6 +22,7 @@ class ThetaSpace {
 
   const Prior& prior() const { return prior_; }
   std::size_t dimension() const { return maps_.size(); }
+  const ParameterMap& map(std::size_t column) const { return maps_[column]; }
   std::string MapsText() const { return MapsJson(maps_); }
   std::vector<estimators::Axis> Axes() const;
   std::vector<float> Cells() const;  // Empty where no parameter is an integer.

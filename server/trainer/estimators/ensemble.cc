@@ -31,6 +31,22 @@ std::vector<double> LogMean(const std::vector<std::vector<double>>& members) {
   return mean;
 }
 
+// Of the members' mean density: each member's gradient counts by its share of that density.
+DensitySlopes MeanSlopes(const std::vector<DensitySlopes>& members, std::vector<double> log_mean) {
+  DensitySlopes mean{std::move(log_mean), std::vector<float>(members.front().gradient.size())};
+  const std::size_t d = mean.gradient.size() / std::max<std::size_t>(mean.log_density.size(), 1);
+  for (const DensitySlopes& member : members) {
+    for (std::size_t i = 0; i < mean.log_density.size(); ++i) {
+      const double share = std::exp(member.log_density[i] - mean.log_density[i]) /
+                           static_cast<double>(members.size());
+      for (std::size_t j = i * d; j < (i + 1) * d; ++j) {
+        mean.gradient[j] += static_cast<float>(share) * member.gradient[j];
+      }
+    }
+  }
+  return mean;
+}
+
 // Draws are dealt out in blocks: a block has a tile of each member, in an order that the seed
 // shuffles, so that any draws of a sequence are as good as any others.
 class Ensemble : public StoredEstimator {
@@ -74,6 +90,19 @@ class Ensemble : public StoredEstimator {
     std::vector<std::vector<double>> values;
     for (const auto& member : members_) values.push_back(member->LogDensity(x, theta));
     return LogMean(values);
+  }
+
+  std::optional<DensitySlopes> LogDensitySlopes(std::span<const float> x,
+                                                MatrixView theta) const override {
+    std::vector<DensitySlopes> parts;
+    std::vector<std::vector<double>> values;
+    for (const auto& member : members_) {
+      auto part = member->LogDensitySlopes(x, theta);
+      if (!part) return std::nullopt;
+      values.push_back(part->log_density);
+      parts.push_back(std::move(*part));
+    }
+    return MeanSlopes(parts, LogMean(values));
   }
 
   std::vector<double> LogDensityPairs(const RowSource& x, MatrixView theta) const override {

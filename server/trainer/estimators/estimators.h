@@ -161,6 +161,12 @@ struct DensityQuestion {
   double* log_density = nullptr;  // Gets the answer, [n].
 };
 
+// Values and derivatives of log q(theta_i | x).
+struct DensitySlopes {
+  std::vector<double> log_density;  // [n]
+  std::vector<float> gradient;      // [n, dimension]: of log q(theta_i | x) by theta_i.
+};
+
 // A conditional density q(theta | x). Immutable after training; const calls are
 // thread-safe.
 class DensityEstimator {
@@ -186,6 +192,11 @@ class DensityEstimator {
       const std::vector<double> density = LogDensity(q.x, q.theta);
       std::copy(density.begin(), density.end(), q.log_density);
     }
+  }
+  // LogDensity with its gradient; nothing where the estimator has none (fields, repaired ones).
+  virtual std::optional<DensitySlopes> LogDensitySlopes(std::span<const float> /*x*/,
+                                                        MatrixView /*theta*/) const {
+    return std::nullopt;
   }
   // log q(theta_i | x_i) for pairs.
   virtual std::vector<double> LogDensityPairs(const RowSource& x, MatrixView theta) const = 0;

@@ -1,6 +1,7 @@
 #include "server/trainer/estimators/flow_estimator.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "common/base/check.h"
 #include "server/trainer/estimators/backend.h"
@@ -40,6 +41,20 @@ class FlowEstimator : public NetworkEstimator {
     flow_.LogDensity(Condition(x), theta, density.data());
     Add(slope, density);
     return {density.begin(), density.end()};
+  }
+
+  std::optional<DensitySlopes> LogDensitySlopes(std::span<const float> x,
+                                                MatrixView theta) const override {
+    INFERON_CHECK(theta.columns == dimension());
+    std::vector<float> density(theta.rows), slope(theta.rows), memory;
+    theta = ends_.ToLine(theta, memory, slope);
+    DensitySlopes slopes;
+    slopes.gradient.resize(theta.rows * theta.columns);
+    flow_.LogDensitySlopes(Condition(x), theta, density.data(), slopes.gradient.data());
+    ends_.SlopesToUnit(theta, slopes.gradient);
+    Add(slope, density);
+    slopes.log_density.assign(density.begin(), density.end());
+    return slopes;
   }
 
   void LogDensityOfMany(std::span<const DensityQuestion> questions) const override {
@@ -119,6 +134,16 @@ MatrixView FlowEnds::ToLine(MatrixView theta, std::vector<float>& memory,
   memory.assign(theta.data, theta.data + theta.rows * theta.columns);
   ToLine(memory, log_slope);
   return {memory.data(), theta.rows, theta.columns};
+}
+
+void FlowEnds::SlopesToUnit(MatrixView z, std::span<float> gradient) const {
+  if (unit_.empty()) return;
+  for (std::size_t i = 0; i < gradient.size(); ++i) {
+    if (unit_[i % unit_.size()] == 0) continue;
+    // d/du (log q(z) + log dz/du), and the derivative of the second by z is z.
+    const double slope = std::exp(LogUnitToLineSlope(z.data[i]));
+    gradient[i] = static_cast<float>((double{gradient[i]} + z.data[i]) * slope);
+  }
 }
 
 void FlowEnds::ToUnit(std::span<float> theta, std::span<float> log_density) const {

@@ -20,6 +20,9 @@ class FlowEnds {
   void ToLine(std::span<float> theta, std::span<float> log_slope) const;
   // As above; the result is theta itself or in memory.
   MatrixView ToLine(MatrixView theta, std::vector<float>& memory, std::span<float> log_slope) const;
+  // Gradients by rows z on the line become those of log q by the rows in theta's own columns, in
+  // place.
+  void SlopesToUnit(MatrixView z, std::span<float> gradient) const;
   // Draws back from the line, in place, with their log densities.
   void ToUnit(std::span<float> theta, std::span<float> log_density) const;
 

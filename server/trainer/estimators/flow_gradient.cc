@@ -6,6 +6,7 @@
 
 #include "common/base/check.h"
 #include "server/trainer/estimators/dense_sums.h"
+#include "server/trainer/estimators/flow_backward.h"
 #include "server/trainer/estimators/flow_block.h"
 #include "server/trainer/estimators/flow_lanes.h"
 
@@ -13,7 +14,7 @@
 #define HWY_TARGET_INCLUDE "server/trainer/estimators/flow_gradient.cc"
 #include <hwy/foreach_target.h>
 // After foreach_target.h, which decides for which targets this file is read again.
-#include "server/trainer/estimators/flow_layer-inl.h"
+#include "server/trainer/estimators/flow_backward-inl.h"
 
 #ifndef INFERON_FLOW_GRADIENT_ARRAYS
 #define INFERON_FLOW_GRADIENT_ARRAYS
@@ -26,10 +27,10 @@ struct LayerSums {
 
 // Arrays of a block in training.
 struct TrainingBlock {
-  float *state = nullptr, *context = nullptr, *log_density = nullptr, *row_weight = nullptr;
+  float *state = nullptr, *context = nullptr, *log_density = nullptr;
   std::vector<LayerArrays> layers;
-  float *grad_state = nullptr, *grad_context = nullptr, *grad_kept = nullptr;
-  float *grad_hidden = nullptr, *grad_inner = nullptr, *grad_raw = nullptr;
+  LayerGradients grads;
+  float* grad_context = nullptr;
   float* transposed_context = nullptr;
   float* transposed = nullptr;  // [kFlowBlock][SumWidth(widest)]
 };
@@ -48,36 +49,6 @@ void GradientForward(const FlowLayerView& layer, LayerArrays& t, TrainingBlock& 
   MoveColumns<false>(layer, t.raw, block.state, block.log_density);
 }
 
-template <bool line>
-HWY_INLINE void MoveBackward(std::size_t bins, const float* in, const float* raw,
-                             const TrainingBlock& block, float* grad, float* grad_raw) {
-  const Floats f;
-  for (std::size_t row = 0; row < kBlock; row += hn::Lanes(f)) {
-    const Vector by_in =
-        BackwardAt<line>(bins, kBlock, raw + row, hn::Load(f, in + row), hn::Load(f, grad + row),
-                         hn::Load(f, block.row_weight + row), grad_raw + row);
-    hn::Store(by_in, f, grad + row);
-  }
-}
-
-HWY_INLINE void SplinesBackward(const FlowLayerView& layer, const LayerArrays& t,
-                                TrainingBlock& block) {
-  const std::size_t step = layer.shape.SplineParameters() * kBlock;
-  const float* raw = t.raw;
-  float* grad_raw = block.grad_raw;
-  for (const std::uint32_t column : layer.shape.moved) {
-    const float* in = t.state + column * kBlock;
-    float* grad = block.grad_state + column * kBlock;
-    if (layer.shape.IsLine(column)) {
-      MoveBackward<true>(layer.shape.bins, in, raw, block, grad, grad_raw);
-    } else {
-      MoveBackward<false>(layer.shape.bins, in, raw, block, grad, grad_raw);
-    }
-    raw += step;
-    grad_raw += step;
-  }
-}
-
 // Adds the gradient by a dense layer's weights: its inputs and the gradient by its outputs.
 HWY_INLINE void AddOuter(const DenseView& layer, const float* inputs, const float* grad,
                          float* transposed, float* sums) {
@@ -85,40 +56,36 @@ HWY_INLINE void AddOuter(const DenseView& layer, const float* inputs, const floa
   Outer(grad, layer.outputs, transposed, TransposedWidth(layer.inputs), sums);
 }
 
-HWY_INLINE void KeptBackward(const FlowLayerView& layer, TrainingBlock& block) {
-  const Floats f;
-  for (std::size_t k = 0; k < layer.kept.size(); ++k) {
-    float* to = block.grad_state + layer.kept[k] * kBlock;
-    const float* from = block.grad_kept + k * kBlock;
-    const Vector scale = Constant(layer.scale[k]);
-    for (std::size_t row = 0; row < kBlock; row += hn::Lanes(f)) {
-      hn::Store(hn::MulAdd(scale, hn::Load(f, from + row), hn::Load(f, to + row)), f, to + row);
-    }
+// Adds a layer's gradients by the weights (to the sums) and by the context on the way back.
+struct SumBackward {
+  const FlowLayerView& layer;
+  const LayerArrays& t;
+  const LayerSums& sums;
+  TrainingBlock& block;
+
+  HWY_INLINE void Last(const float* grad) const {
+    AddOuter(layer.last, t.s2, grad, block.transposed, sums.last);
   }
-}
+  HWY_INLINE void Second(const float* grad) const {
+    AddOuter(layer.second, t.s1, grad, block.transposed, sums.second);
+  }
+  HWY_INLINE void First(const float* grad) const {
+    AddOuter(layer.first, t.s0, grad, block.transposed, sums.first);
+  }
+  HWY_INLINE void Inputs(const float* grad) const {
+    Outer(grad, layer.first.outputs, block.transposed_context,
+          TransposedWidth(layer.context.inputs), sums.context);
+    DenseTransposed<true>(layer.context, grad, block.grad_context);
+    if (!layer.kept.empty()) AddOuter(layer.theta, t.kept, grad, block.transposed, sums.theta);
+  }
+};
 
 // Gradients by the state before the layer (in place), by the context (added), by the weights
 // (added to the sums).
 void GradientBackward(const FlowLayerView& layer, const LayerArrays& t, const LayerSums& sums,
                       TrainingBlock& block) {
-  const std::size_t hidden = layer.first.outputs;
-  SplinesBackward(layer, t, block);
-  AddOuter(layer.last, t.s2, block.grad_raw, block.transposed, sums.last);
-  DenseTransposed<false>(layer.last, block.grad_raw, block.grad_hidden);
-  SiluBackward(t.a2, hidden, block.grad_hidden);
-  AddOuter(layer.second, t.s1, block.grad_hidden, block.transposed, sums.second);
-  DenseTransposed<false>(layer.second, block.grad_hidden, block.grad_inner);
-  SiluBackward(t.a1, hidden, block.grad_inner);
-  AddOuter(layer.first, t.s0, block.grad_inner, block.transposed, sums.first);
-  DenseTransposed<true>(layer.first, block.grad_inner, block.grad_hidden);  // s0 goes two ways.
-  SiluBackward(t.a0, hidden, block.grad_hidden);
-  Outer(block.grad_hidden, hidden, block.transposed_context, TransposedWidth(layer.context.inputs),
-        sums.context);
-  DenseTransposed<true>(layer.context, block.grad_hidden, block.grad_context);
-  if (layer.kept.empty()) return;
-  AddOuter(layer.theta, t.kept, block.grad_hidden, block.transposed, sums.theta);
-  DenseTransposed<false>(layer.theta, block.grad_hidden, block.grad_kept);
-  KeptBackward(layer, block);
+  SumBackward visit{layer, t, sums, block};
+  LayerBackward(layer, t, block.grads, visit);
 }
 
 void TransposeContext(std::size_t columns, TrainingBlock& block) {
@@ -151,9 +118,9 @@ std::size_t AllSums(const FlowView& flow) {
 // Columns of kFlowBlock rows that a training block needs.
 std::size_t BlockColumns(const FlowView& flow) {
   const FlowSizes n(flow);
-  std::size_t columns = 3 * n.dimension + 2 * n.context + 2 * n.hidden + n.parameters + 2;
+  std::size_t columns = n.dimension + 2 * n.context + LayerGradients::Columns(n) + 1;
   columns += SumWidth(n.context) + SumWidth(std::max(n.hidden, n.dimension));
-  return columns + flow.layers.size() * (2 * n.dimension + 6 * n.hidden + n.parameters);
+  return columns + flow.layers.size() * KeptColumns(n);
 }
 
 }  // namespace
@@ -165,13 +132,8 @@ struct FlowGradient::Work {
     block.state = arena.Columns(n.dimension);
     block.context = arena.Columns(n.context);
     block.log_density = arena.Columns(1);
-    block.row_weight = arena.Columns(1);
-    block.grad_state = arena.Columns(n.dimension);
+    block.grads = LayerGradients(n, arena);
     block.grad_context = arena.Columns(n.context);
-    block.grad_kept = arena.Columns(n.dimension);
-    block.grad_hidden = arena.Columns(n.hidden);
-    block.grad_inner = arena.Columns(n.hidden);
-    block.grad_raw = arena.Columns(n.parameters);
     block.transposed_context = arena.Columns(SumWidth(n.context));
     block.transposed = arena.Columns(SumWidth(std::max(n.hidden, n.dimension)));
     for (const FlowLayerView& layer : flow.layers) AddLayer(layer, n);
@@ -179,14 +141,7 @@ struct FlowGradient::Work {
   }
 
   void AddLayer(const FlowLayerView& layer, const FlowSizes& n) {
-    LayerArrays t;
-    t.state = arena.Columns(n.dimension);
-    t.kept = arena.Columns(n.dimension);
-    for (float** array : {&t.a0, &t.s0, &t.a1, &t.s1, &t.a2, &t.s2}) {
-      *array = arena.Columns(n.hidden);
-    }
-    t.raw = arena.Columns(n.parameters);
-    block.layers.push_back(t);
+    block.layers.push_back(KeptArrays(n, arena));
     LayerSums s;
     s.context = sums_arena.Take(SumsOf(layer.context));
     s.theta = sums_arena.Take(SumsOf(layer.theta));
@@ -245,20 +200,14 @@ double FlowGradient::AddBlock(MatrixView context, MatrixView theta, float weight
   LoadBlock(context, block.context);
   std::fill_n(block.log_density, kFlowBlock, 0.0f);
   // Rows that only fill the block up have no weight, so that they add nothing anywhere.
-  std::fill_n(block.row_weight, kFlowBlock, 0.0f);
-  std::fill_n(block.row_weight, n, weight);
+  std::fill_n(block.grads.row_weight, kFlowBlock, 0.0f);
+  std::fill_n(block.grads.row_weight, n, weight);
   for (std::size_t i = 0; i < flow_.layers.size(); ++i) {
     HWY_DYNAMIC_DISPATCH(GradientForward)
     (flow_.layers[i], block.layers[i], block, flow_.dimension);
   }
   AddBaseDensity(flow_, block.state, block.log_density);
-  for (std::size_t c = 0; c < flow_.dimension; ++c) {
-    const bool line = !flow_.line.empty() && flow_.line[c] != 0;
-    for (std::size_t row = 0; row < kFlowBlock; ++row) {
-      const std::size_t k = c * kFlowBlock + row;
-      block.grad_state[k] = line ? -block.row_weight[row] * block.state[k] : 0.0f;
-    }
-  }
+  StartBackward(flow_, block.state, block.grads);
   std::fill_n(block.grad_context, context.columns * kFlowBlock, 0.0f);
   HWY_DYNAMIC_DISPATCH(TransposeContext)(context.columns, block);
   for (std::size_t i = flow_.layers.size(); i-- > 0;) {

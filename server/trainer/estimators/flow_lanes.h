@@ -57,6 +57,9 @@ class FlowLanes {
   void LogDensity(std::span<const float> condition, MatrixView theta, float* out) const;
   // log q(theta_i | context_i), out [theta.rows].
   void LogDensityPairs(MatrixView context, MatrixView theta, float* out) const;
+  // As LogDensity, with the derivatives of out[i] by theta_i in gradient [theta.rows, dimension].
+  void LogDensitySlopes(std::span<const float> condition, MatrixView theta, float* out,
+                        float* gradient) const;
   // Uniform numbers [rows, dimension] in [0, 1) become draws, in place; log_density [rows] gets
   // the log density of each.
   void Draw(std::span<const float> condition, std::size_t rows, float* values,

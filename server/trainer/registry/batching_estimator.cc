@@ -27,6 +27,10 @@ class BatchingEstimator : public DensityEstimator {
                             std::vector<double>* log_density) const override {
     return inner_->Sample(x, count, seed, first_draw, log_density);
   }
+  std::optional<estimators::DensitySlopes> LogDensitySlopes(std::span<const float> x,
+                                                            MatrixView theta) const override {
+    return inner_->LogDensitySlopes(x, theta);
+  }
   std::vector<double> LogDensityPairs(const RowSource& x, MatrixView theta) const override {
     return inner_->LogDensityPairs(x, theta);
   }

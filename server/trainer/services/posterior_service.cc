@@ -7,6 +7,7 @@
 #include <span>
 
 #include "common/rpc/convert.h"
+#include "common/rpc/restriction_convert.h"
 #include "common/rpc/status.h"
 #include "server/trainer/queries/mode_search.h"
 #include "server/trainer/services/convert.h"
@@ -18,11 +19,11 @@ namespace {
 
 constexpr std::uint64_t kBlock = 16'384;  // Draws in one message.
 constexpr std::uint64_t kMostDraws = 10'000'000;
-constexpr std::uint64_t kMapDraws = 2000;
 constexpr std::uint64_t kMostMapDraws = 1'000'000;
 constexpr std::uint64_t kMostPoints = 1'000'000;  // Of a log density query.
 constexpr std::uint64_t kMostPredictions = 100'000;
 constexpr std::size_t kMostRequestId = 90;
+constexpr std::uint64_t kDensitySeed = 0;  // Of the candidates behind a restricted density.
 
 Result<std::uint64_t> CheckDraws(std::uint64_t draws, std::uint64_t standard, std::uint64_t most) {
   const std::uint64_t wanted = draws == 0 ? standard : draws;
@@ -100,6 +101,7 @@ Status PosteriorService::Sample(const v1::SamplePosteriorRequest& request, std::
   if (!draws) return tl::unexpected(draws.error());
   const auto question = Ask(request.model(), request.observation());
   if (!question) return tl::unexpected(question.error());
+  if (request.has_restriction()) return SampleRestricted(request, *question, *draws, stop, writer);
   const LoadedModel& model = *question->model;
   PosteriorSampler sampler(model, question->input.x, request.seed());
   for (std::uint64_t done = 0; done < *draws;) {
@@ -121,6 +123,46 @@ Status PosteriorService::Sample(const v1::SamplePosteriorRequest& request, std::
   return {};
 }
 
+Result<std::unique_ptr<RestrictedPosterior>> PosteriorService::Restrict(
+    const Question& question, const v1::Restriction& restriction, std::uint64_t seed,
+    std::stop_token stop) {
+  return RestrictedPosterior::Make(PosteriorOf(*question.model, question.input.x),
+                                   rpc::FromProto(restriction), seed, std::move(stop));
+}
+
+Status PosteriorService::SampleRestricted(const v1::SamplePosteriorRequest& request,
+                                          const Question& question, std::uint64_t draws,
+                                          std::stop_token stop,
+                                          grpc::ServerWriter<v1::SamplePosteriorResponse>& writer) {
+  const auto posterior = Restrict(question, request.restriction(), request.seed(), stop);
+  if (!posterior) return tl::unexpected(posterior.error());
+  for (std::uint64_t done = 0; done < draws;) {
+    const std::uint64_t count = std::min(kBlock, draws - done);
+    const auto block = (*posterior)->Next(count, stop);
+    if (!block) return tl::unexpected(block.error());
+    v1::SamplePosteriorResponse response;
+    const std::vector<std::uint16_t> codes(block->theta.begin(), block->theta.end());
+    *response.mutable_codes() = CodesArray(codes, (*posterior)->columns());
+    *response.mutable_log_density() =
+        rpc::ToArray<double>("log_density", block->log_density, {block->log_density.size()});
+    response.set_support(v1::DENSITY_SUPPORT_CONSTRAINED);
+    const bool first = done == 0;
+    done += count;
+    if (first) {
+      AddWarnings(question.input, response);
+      for (const std::string& text : (*posterior)->warnings()) response.add_warnings(text);
+      *response.mutable_model() = ToProto(question.model->record);
+    }
+    if (first || done == draws) {
+      const RestrictionReport report = (*posterior)->Report();
+      *response.mutable_restriction() = rpc::ToProto(report);
+      response.set_acceptance(report.acceptance);
+    }
+    if (!writer.Write(response)) return Fail(ErrorCode::kCancelled, "the client has gone");
+  }
+  return {};
+}
+
 grpc::Status PosteriorService::EstimateMap(grpc::ServerContext* context,
                                            const v1::EstimateMapRequest* request,
                                            v1::EstimateMapResponse* response) {
@@ -130,10 +172,11 @@ grpc::Status PosteriorService::EstimateMap(grpc::ServerContext* context,
 
 Status PosteriorService::Map(const v1::EstimateMapRequest& request, std::stop_token stop,
                              v1::EstimateMapResponse& response) {
-  const auto draws = CheckDraws(request.draws(), kMapDraws, kMostMapDraws);
+  const auto draws = CheckDraws(request.draws(), kModeDraws, kMostMapDraws);
   if (!draws) return tl::unexpected(draws.error());
   const auto question = Ask(request.model(), request.observation());
   if (!question) return tl::unexpected(question.error());
+  if (request.has_restriction()) return RestrictedMap(request, *question, *draws, stop, response);
   const LoadedModel& model = *question->model;
   const auto map = FindMode(model, question->input.x, *draws, request.seed(), stop);
   if (!map) return tl::unexpected(map.error());
@@ -142,6 +185,23 @@ Status PosteriorService::Map(const v1::EstimateMapRequest& request, std::stop_to
   response.set_support(v1::DENSITY_SUPPORT_BOX);
   AddWarnings(question->input, response);
   *response.mutable_model() = ToProto(model.record);
+  return {};
+}
+
+Status PosteriorService::RestrictedMap(const v1::EstimateMapRequest& request,
+                                       const Question& question, std::uint64_t draws,
+                                       std::stop_token stop, v1::EstimateMapResponse& response) {
+  const auto posterior = Restrict(question, request.restriction(), request.seed(), stop);
+  if (!posterior) return tl::unexpected(posterior.error());
+  const auto map = (*posterior)->Mode(draws, stop);
+  if (!map) return tl::unexpected(map.error());
+  response.mutable_codes()->Assign(map->theta.begin(), map->theta.end());
+  response.set_log_density(map->log_density);
+  response.set_support(v1::DENSITY_SUPPORT_CONSTRAINED);
+  AddWarnings(question.input, response);
+  for (const std::string& text : (*posterior)->warnings()) response.add_warnings(text);
+  *response.mutable_model() = ToProto(question.model->record);
+  *response.mutable_restriction() = rpc::ToProto((*posterior)->Report());
   return {};
 }
 
@@ -164,6 +224,8 @@ Status PosteriorService::LogProb(const v1::EvaluateLogProbRequest& request, std:
   const auto question = Ask(request.model(), request.observation());
   if (!question) return tl::unexpected(question.error());
   const LoadedModel& model = *question->model;
+  if (request.has_restriction())
+    return RestrictedLogProb(request, *question, *sets, stop, response);
   if (sets->dimension != model.dimension()) {
     return InvalidArgument(fmt::format("the parameter sets have {} codes, model {} has {} free "
                                        "parameters",
@@ -176,6 +238,33 @@ Status PosteriorService::LogProb(const v1::EvaluateLogProbRequest& request, std:
       rpc::ToArray<double>("log_density", *density, {density->size()});
   response.set_support(v1::DENSITY_SUPPORT_BOX);
   AddWarnings(question->input, response);
+  return {};
+}
+
+Status PosteriorService::RestrictedLogProb(const v1::EvaluateLogProbRequest& request,
+                                           const Question& question, const ParameterSets& sets,
+                                           std::stop_token stop,
+                                           v1::EvaluateLogProbResponse& response) {
+  const auto posterior = Restrict(question, request.restriction(), kDensitySeed, stop);
+  if (!posterior) return tl::unexpected(posterior.error());
+  if (sets.dimension != (*posterior)->columns()) {
+    return InvalidArgument(
+        fmt::format("the parameter sets have {} codes, the query is about {} parameters",
+                    sets.dimension, (*posterior)->columns()),
+        "Give one code for each of them, in their order");
+  }
+  const std::vector<double> theta(sets.codes.begin(), sets.codes.end());
+  const auto densities = (*posterior)->LogDensity(theta, stop);
+  if (!densities) return tl::unexpected(densities.error());
+  const std::uint64_t n = sets.size();
+  *response.mutable_log_density() =
+      rpc::ToArray<double>("log_density", densities->log_density, {n});
+  *response.mutable_standard_error() =
+      rpc::ToArray<double>("standard_error", densities->standard_error, {n});
+  response.set_support(v1::DENSITY_SUPPORT_CONSTRAINED);
+  AddWarnings(question.input, response);
+  for (const std::string& text : (*posterior)->warnings()) response.add_warnings(text);
+  *response.mutable_restriction() = rpc::ToProto((*posterior)->Report());
   return {};
 }
 

@@ -7,6 +7,7 @@
 #include "common/rpc/call_guard.h"
 #include "inferon/v1/inference.grpc.pb.h"
 #include "server/trainer/queries/posterior.h"
+#include "server/trainer/queries/restricted_posterior.h"
 #include "server/trainer/registry/registry.h"
 #include "server/trainer/services/call_limit.h"
 #include "server/trainer/studies/experiments.h"
@@ -47,6 +48,21 @@ class PosteriorService final : public v1::PosteriorService::Service {
              v1::EstimateMapResponse& response);
   Status LogProb(const v1::EvaluateLogProbRequest& request, std::stop_token stop,
                  v1::EvaluateLogProbResponse& response);
+  // The same for queries about some of the parameters.
+  static Result<std::unique_ptr<RestrictedPosterior>> Restrict(const Question& question,
+                                                               const v1::Restriction& restriction,
+                                                               std::uint64_t seed,
+                                                               std::stop_token stop);
+  static Status SampleRestricted(const v1::SamplePosteriorRequest& request,
+                                 const Question& question, std::uint64_t draws,
+                                 std::stop_token stop,
+                                 grpc::ServerWriter<v1::SamplePosteriorResponse>& writer);
+  static Status RestrictedMap(const v1::EstimateMapRequest& request, const Question& question,
+                              std::uint64_t draws, std::stop_token stop,
+                              v1::EstimateMapResponse& response);
+  static Status RestrictedLogProb(const v1::EvaluateLogProbRequest& request,
+                                  const Question& question, const ParameterSets& sets,
+                                  std::stop_token stop, v1::EvaluateLogProbResponse& response);
   Status Predict(const v1::PredictPosteriorRequest& request, std::stop_token stop,
                  grpc::ServerWriter<v1::PredictPosteriorResponse>& writer);
   Status StreamPredictions(const Question& question, const ParameterSets& sets,

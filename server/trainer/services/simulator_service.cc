@@ -1,6 +1,7 @@
 #include "server/trainer/services/simulator_service.h"
 
 #include "common/rpc/convert.h"
+#include "common/rpc/restriction_convert.h"
 #include "common/rpc/simulator_convert.h"
 #include "common/rpc/status.h"
 #include "server/trainer/services/serve.h"
@@ -22,6 +23,19 @@ Result<PosteriorQuery> QueryOf(const std::string& model, const v1::Array& x) {
   auto values = rpc::FromArray<float>(x, 1);
   if (!values) return tl::unexpected(values.error());
   return PosteriorQuery{std::move(*id), std::move(*values)};
+}
+
+template <typename Request>
+Result<PosteriorQuery> QueryOf(const Request& request) {
+  auto query = QueryOf(request.model(), request.x());
+  if (query && request.has_restriction())
+    query->restriction = rpc::FromProto(request.restriction());
+  return query;
+}
+
+template <typename Answer, typename Response>
+void AddReport(const Answer& answer, Response& response) {
+  if (answer.restriction) *response.mutable_restriction() = rpc::ToProto(*answer.restriction);
 }
 
 Status ClientGone() { return Fail(ErrorCode::kCancelled, "the client has gone"); }
@@ -213,14 +227,16 @@ grpc::Status SimulatorService::SampleTheta(grpc::ServerContext* context,
                                            const v1::SampleThetaRequest* request,
                                            grpc::ServerWriter<v1::SampleThetaResponse>* writer) {
   return Serve(guard_, *context, *request, queries_, stop_, [&](std::stop_token stop) -> Status {
-    const auto query = QueryOf(request->model(), request->x());
+    const auto query = QueryOf(*request);
     if (!query) return tl::unexpected(query.error());
     const auto take = [&](const PosteriorDraw& block) -> Status {
       v1::SampleThetaResponse response;
-      const std::uint64_t n = block.size(), d = block.theta.size() / n;
-      *response.mutable_theta() = rpc::ToArray<double>("theta", block.theta, {n, d});
-      *response.mutable_log_density() = rpc::ToArray<double>("log_density", block.log_density, {n});
+      *response.mutable_theta() =
+          rpc::ToArray<double>("theta", block.theta, {block.size(), block.columns});
+      *response.mutable_log_density() =
+          rpc::ToArray<double>("log_density", block.log_density, {block.log_density.size()});
       AddWarnings(block.warnings, response);
+      AddReport(block, response);
       return writer->Write(response) ? Status() : ClientGone();
     };
     return engine_.Sample(*query, request->draws(), request->seed(), take, stop);
@@ -231,7 +247,7 @@ grpc::Status SimulatorService::EvaluateThetaLogProb(grpc::ServerContext* context
                                                     const v1::EvaluateThetaLogProbRequest* request,
                                                     v1::EvaluateThetaLogProbResponse* response) {
   return Serve(guard_, *context, *request, queries_, stop_, [&](std::stop_token stop) -> Status {
-    const auto query = QueryOf(request->model(), request->x());
+    const auto query = QueryOf(*request);
     if (!query) return tl::unexpected(query.error());
     const auto theta = rpc::FromArray<double>(request->theta(), 2);
     if (!theta) return tl::unexpected(theta.error());
@@ -239,7 +255,12 @@ grpc::Status SimulatorService::EvaluateThetaLogProb(grpc::ServerContext* context
     if (!answer) return tl::unexpected(answer.error());
     *response->mutable_log_density() =
         rpc::ToArray<double>("log_density", answer->log_density, {answer->log_density.size()});
+    if (answer->restriction) {
+      *response->mutable_standard_error() = rpc::ToArray<double>(
+          "standard_error", answer->standard_error, {answer->standard_error.size()});
+    }
     AddWarnings(answer->warnings, *response);
+    AddReport(*answer, *response);
     return {};
   });
 }
@@ -248,13 +269,14 @@ grpc::Status SimulatorService::EstimateThetaMap(grpc::ServerContext* context,
                                                 const v1::EstimateThetaMapRequest* request,
                                                 v1::EstimateThetaMapResponse* response) {
   return Serve(guard_, *context, *request, queries_, stop_, [&](std::stop_token stop) -> Status {
-    const auto query = QueryOf(request->model(), request->x());
+    const auto query = QueryOf(*request);
     if (!query) return tl::unexpected(query.error());
     const auto map = engine_.Map(*query, request->draws(), request->seed(), stop);
     if (!map) return tl::unexpected(map.error());
     response->mutable_theta()->Assign(map->theta.begin(), map->theta.end());
     response->set_log_density(map->log_density);
     AddWarnings(map->warnings, *response);
+    AddReport(*map, *response);
     return {};
   });
 }

@@ -29,6 +29,19 @@ Cholesky::Cholesky(std::vector<double> matrix, std::size_t n, double ridge)
   }
 }
 
+double Cholesky::LogDeterminant() const {
+  double sum = 0;
+  for (std::size_t i = 0; i < n_; ++i) sum += 2 * std::log(factor_[i * n_ + i]);
+  return sum;
+}
+
+void Cholesky::MultiplyLower(std::span<double> b) const {
+  for (std::size_t i = n_; i-- > 0;) {
+    b[i] *= factor_[i * n_ + i];
+    for (std::size_t k = 0; k < i; ++k) b[i] += factor_[i * n_ + k] * b[k];
+  }
+}
+
 void Cholesky::SolveLower(std::span<double> b) const {
   for (std::size_t i = 0; i < n_; ++i) {
     for (std::size_t k = 0; k < i; ++k) b[i] -= factor_[i * n_ + k] * b[k];

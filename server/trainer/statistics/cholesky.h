@@ -14,6 +14,8 @@ class Cholesky {
   Cholesky(std::vector<double> matrix, std::size_t n, double ridge);
 
   std::size_t size() const { return n_; }
+  double LogDeterminant() const;                    // Of A.
+  void MultiplyLower(std::span<double> b) const;    // b = L b
   void SolveLower(std::span<double> b) const;       // b = L^-1 b
   void SolveTransposed(std::span<double> b) const;  // b = L^-T b
   void Solve(std::span<double> b) const;            // b = A^-1 b

@@ -87,7 +87,8 @@ InProcess MeasureInProcess(const std::filesystem::path& data, const QueryObserva
   };
   const auto map = [&] {
     const double start = CpuSeconds();
-    if (!trainer::FindMode(**model, input->x, 2000, 1, {})) throw std::runtime_error("no mode");
+    if (!trainer::FindMode(**model, input->x, trainer::kModeDraws, 1, {}))
+      throw std::runtime_error("no mode");
     return CpuSeconds() - start;
   };
   double thousand = 1e9, best_map = 1e9, many = 1e9;

@@ -53,9 +53,9 @@ class SecureNodeTest : public ::testing::Test {
     ASSERT_EQ(made.exit_code, 0) << made.errors;
   }
 
-  std::vector<std::string> ServerOptions() const {
+  std::vector<std::string> ServerOptions(const std::string& listen = "127.0.0.1:0") const {
     return {"--listen",
-            "127.0.0.1:0",
+            listen,
             "--tls-cert",
             at("ours/node.crt"),
             "--tls-key",
@@ -91,10 +91,11 @@ class SecureNodeTest : public ::testing::Test {
     return std::make_unique<Daemon>(Join({Program(program).string()}, words), path(program));
   }
 
-  void StartScheduler() {
+  void StartScheduler(const std::string& listen = "127.0.0.1:0") {
+    std::filesystem::remove(path("scheduler.addr"));
     scheduler_process_ = Start(
-        "inferon-scheduler",
-        Join(ServerOptions(), {"--data", at("scheduler"), "--address-file", at("scheduler.addr")}));
+        "inferon-scheduler", Join(ServerOptions(listen), {"--data", at("scheduler"),
+                                                          "--address-file", at("scheduler.addr")}));
     scheduler_ = Await(path("scheduler.addr"));
     ASSERT_FALSE(scheduler_.empty()) << scheduler_process_->Log();
   }
@@ -163,6 +164,32 @@ TEST_F(SecureNodeTest, AJobRunsForWhoMayAndStrangersStayOut) {
   EXPECT_EQ(thief->Wait(), kRefused);
   EXPECT_THAT(As("op", {"events"}).output, HasSubstr("by alice/"));
   ExpectNoSecrets();
+}
+
+// Its channel is looked after between the calls: by itself gRPC needs half a minute.
+TEST_F(SecureNodeTest, AWorkerIsBackSoonAfterARestartOfTheScheduler) {
+  StartScheduler();
+  const auto worker =
+      Start("inferon-worker",
+            Join(ClientOptions("chip"), {"--scheduler", scheduler_, "--name", "chip-1"}));
+  const auto says = [&](const char* text, int seconds) {
+    for (int i = 0; i < 10 * seconds; ++i) {
+      if (worker->Log().find(text) != std::string::npos) return true;
+      SystemClock().SleepFor(std::chrono::milliseconds(100), {});
+    }
+    return false;
+  };
+  const auto is_idle = [&] {
+    return As("op", {"worker", "list"}).output.find("idle") != std::string::npos;
+  };
+  for (int i = 0; i < 100 && !is_idle(); ++i) {
+    SystemClock().SleepFor(std::chrono::milliseconds(100), {});
+  }
+  ASSERT_TRUE(is_idle()) << worker->Log();
+  scheduler_process_.reset();
+  ASSERT_TRUE(says("Trying again until it answers", 40)) << worker->Log();
+  StartScheduler(scheduler_);
+  EXPECT_TRUE(says("is back", 15)) << worker->Log();
 }
 
 TEST_F(SecureNodeTest, ARevokedTokenAndAnOldCertificateEndWithoutARestart) {

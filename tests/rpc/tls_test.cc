@@ -129,35 +129,6 @@ TEST_F(TlsTest, ANewCertificateIsTakenUpWithoutARestart) {
   Refused(Client());
 }
 
-// As a worker does: short calls on one channel, with nobody who waits on it between them.
-TEST_F(TlsTest, AChannelComesBackSoonAfterARestartOfTheServer) {
-  Start(Tls());
-  const std::string address = server_.address;
-  const auto stub = v1::ProjectService::NewStub(OpenChannel(address, Client()));
-  const auto served = [&] {
-    grpc::ClientContext context;
-    context.set_deadline(SystemClock().WallNow() + std::chrono::seconds(5));
-    v1::GetProjectRequest request;
-    request.set_name("projects/lab");
-    v1::GetProjectResponse response;
-    return stub->GetProject(&context, request, &response).ok();
-  };
-  ASSERT_TRUE(served());
-  server_ = {};
-  ASSERT_FALSE(served());
-  SystemClock().SleepFor(std::chrono::milliseconds(2500), {});  // Its back-off grows.
-  ASSERT_FALSE(served());
-  auto again = StartServer({.address = address, .tls = Tls()}, {&service_});
-  ASSERT_TRUE(again) << again.error().Text();
-  server_ = std::move(*again);
-  bool back = false;
-  for (int i = 0; i < 15 && !back; ++i) {
-    SystemClock().SleepFor(std::chrono::seconds(1), {});
-    back = served();
-  }
-  EXPECT_TRUE(back) << "within the half of a lease";
-}
-
 TEST_F(TlsTest, FilesThatDoNotFitAreRefusedAtTheStart) {
   const WallTime now = SystemClock().WallNow();
   ours_.Server("second");

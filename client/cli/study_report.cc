@@ -49,8 +49,9 @@ std::string DescribeProtocol(const Protocol& protocol) {
 
 std::string DescribeEstimator(const v1::EstimatorSpec& spec) {
   return fmt::format(
-      "{} coupling transforms, {} hidden units, {} bins, at most {} epochs, patience "
+      "{}{} coupling transforms, {} hidden units, {} bins, at most {} epochs, patience "
       "{}, batches of {}, learning rate {:g}",
+      spec.members() > 1 ? fmt::format("mean of {} flows: ", spec.members()) : "",
       spec.transforms(), spec.hidden(), spec.bins(), spec.max_epochs(), spec.patience(),
       spec.batch_size(), spec.learning_rate());
 }

@@ -25,7 +25,7 @@ std::optional<Figure> DrawTraining(const FigureData& data) {
     const Panel panel{
         {k == 0 ? 70.0 : 520.0, 56, 360, 218}, {1, last}, AxisAround({loss.values}, 0.06)};
     FrameStyle style;
-    style.x_label = {"epoch"};
+    style.x_label = {"epoch (flows of an ensemble one after another)"};
     style.x_ticks = RoundTicks(1, last, static_cast<int>(std::min(last - 1, 6.0)));
     std::erase_if(style.x_ticks, [](const Tick& t) { return t.value != std::round(t.value); });
     style.y_ticks = RoundTicks(panel.y.low, panel.y.high, 5);

@@ -44,6 +44,17 @@ TEST(RecipeTest, EachNameIsAFamilyWithSettingsOfItsOwn) {
   }
 }
 
+TEST(RecipeTest, FlowsOnValuesCoolDownAtAPlateauFieldsAndTracesDoNot) {
+  const auto flow = DefaultRecipe("flow", Shape(100'000));
+  EXPECT_EQ(flow->training.plateau_epochs, 2u);
+  EXPECT_EQ(flow->training.cooldown_epochs, 4u);
+  EXPECT_EQ(DefaultRecipe("flow", Shape(10'000))->training.plateau_epochs, 6u);
+  EXPECT_EQ(DefaultRecipe("diffusion", Shape(10'000))->training.plateau_epochs, 0u);
+  TrainingShape traces = Shape(10'000);
+  traces.traces = true;
+  EXPECT_EQ(DefaultRecipe("flow", traces)->training.plateau_epochs, 0u);
+}
+
 TEST(RecipeTest, ConfigurationChangesSettingsAndRefusesWhatItDoesNotKnow) {
   auto recipe = *DefaultRecipe("flow", Shape(1000));
   ASSERT_TRUE(ApplyConfig(R"({"bins": 5, "learning_rate": 0.001})", &recipe));

@@ -155,6 +155,87 @@ TEST(TrainingTest, CutOffAtAnyEpochAndResumedEqualsUninterrupted) {
   }
 }
 
+// So large a rate that the loss is soon at its best and stays worse until the rate falls.
+TrainingOptions PlateauOptions() {
+  TrainingOptions options = Options();
+  options.max_epochs = 60;
+  options.learning_rate = 0.5;
+  options.plateau_epochs = 3;
+  options.cooldown_epochs = 6;
+  return options;
+}
+
+// Epochs until the first that has `plateau` epochs without a better loss behind its best.
+std::size_t FirstPlateau(const std::vector<double>& loss, std::size_t plateau) {
+  std::size_t best = 0;
+  for (std::size_t i = 0; i < loss.size(); ++i) {
+    if (loss[i] < loss[best]) best = i;
+    if (i - best == plateau) return i + 1;
+  }
+  return loss.size();
+}
+
+TEST(TrainingTest, PlateauCutsTheScheduleToItsCooldown) {
+  const TrainingOptions options = PlateauOptions();
+  const Trained t = TrainMean(options);
+  ASSERT_TRUE(t.status);
+  const std::size_t cut = FirstPlateau(t.result.heldout_loss, options.plateau_epochs);
+  ASSERT_LT(cut + options.cooldown_epochs, options.max_epochs);
+  EXPECT_EQ(t.result.epochs, cut + options.cooldown_epochs);
+  const double before =
+      *std::min_element(t.result.heldout_loss.begin(),
+                        t.result.heldout_loss.begin() + static_cast<std::ptrdiff_t>(cut));
+  EXPECT_LT(t.result.best_heldout_loss, before) << "a small rate from the best weights is better";
+}
+
+TEST(TrainingTest, ScheduleWithoutPlateauIsWhole) {
+  TrainingOptions options = Options();
+  const Trained plain = TrainMean(options);
+  options.plateau_epochs = 12;
+  options.cooldown_epochs = 2;
+  const Trained t = TrainMean(options);
+  EXPECT_EQ(t.result.heldout_loss, plain.result.heldout_loss);
+  EXPECT_EQ(t.values, plain.values);
+}
+
+TEST(TrainingTest, ProgressTellsTheShorterSchedule) {
+  TrainingOptions options = PlateauOptions();
+  std::uint32_t last_epoch = 0, last_planned = 0, first_planned = 0;
+  options.progress = [&](const TrainingProgress& p) {
+    if (first_planned == 0) first_planned = p.max_epochs;
+    last_epoch = p.epoch;
+    last_planned = p.max_epochs;
+  };
+  ASSERT_TRUE(TrainMean(options).status);
+  EXPECT_EQ(first_planned, options.max_epochs);
+  EXPECT_EQ(last_planned, last_epoch);
+}
+
+TEST(TrainingTest, CutOffBeforeAtAndAfterThePlateauAndResumedEqualsUninterrupted) {
+  for (const double ema_decay : {0.0, 0.9}) {
+    TrainingOptions plain = PlateauOptions();
+    plain.ema_decay = ema_decay;
+    const Trained whole = TrainMean(plain);
+    ASSERT_LT(whole.result.epochs, plain.max_epochs) << "no plateau";
+    for (std::uint32_t cut = 1; cut < whole.result.epochs; ++cut) {
+      const TemporaryFolder folder;
+      TrainingOptions options = plain;
+      options.checkpoint = folder.path() / "checkpoint";
+      std::stop_source stop;
+      options.stop = stop.get_token();
+      options.progress = [&](const TrainingProgress& p) {
+        if (p.epoch == cut) stop.request_stop();
+      };
+      ASSERT_FALSE(TrainMean(options).status);
+      options.stop = {};
+      const Trained second = TrainMean(options);
+      ASSERT_TRUE(second.status);
+      EXPECT_EQ(second.values, whole.values) << cut;
+      EXPECT_EQ(second.result.heldout_loss, whole.result.heldout_loss) << cut;
+    }
+  }
+}
+
 TEST(TrainingTest, FinishedCheckpointIsTheResult) {
   const TemporaryFolder folder;
   TrainingOptions options = Options();
@@ -271,6 +352,7 @@ TEST(TrainingTest, DescriptionTellsEverySettingApart) {
   };
   EXPECT_NE(base, changed([](auto& o) { o.max_epochs = 13; }));
   EXPECT_NE(base, changed([](auto& o) { o.patience = 99; }));
+  EXPECT_NE(base, changed([](auto& o) { o.plateau_epochs = 3; }));
   EXPECT_NE(base, changed([](auto& o) { o.batch_size = 17; }));
   EXPECT_NE(base, changed([](auto& o) { o.learning_rate = 0.051; }));
   EXPECT_NE(base, changed([](auto& o) { o.weight_decay = 1e-3; }));

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <fstream>
 #include <mutex>
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "common/base/trace.h"
@@ -41,6 +42,17 @@ TEST_F(StudyManagerTest, CreationIsIdempotentByIdAndSettings) {
   EXPECT_EQ(parts_.Manager().List().size(), 1u);
 }
 
+TEST_F(StudyManagerTest, EstimatorsAreEnsemblesAndThoseOfOlderStudiesOneFlow) {
+  StudySpec spec = ToySpec();
+  FillDefaults(spec);
+  EXPECT_GT(spec.features_estimator.members, 1u);
+  EXPECT_GT(spec.summary_estimator.members, 1u);
+  nlohmann::json json = ToJson(spec);
+  EXPECT_EQ(StudySpecFromJson(json), spec);
+  json["features_estimator"].erase("members");
+  EXPECT_EQ(StudySpecFromJson(json).features_estimator.members, 1u);
+}
+
 TEST_F(StudyManagerTest, BadSettingsAreRefusedAndLeaveNothing) {
   const auto refused = [&](auto change) {
     StudySpec spec = ToySpec();
@@ -67,6 +79,7 @@ TEST_F(StudyManagerTest, BadSettingsAreRefusedAndLeaveNothing) {
   EXPECT_TRUE(refused([](StudySpec& s) { s.target_trials = 1; }));
   EXPECT_TRUE(refused([](StudySpec& s) { s.features_estimator.transforms = 21; }));
   EXPECT_TRUE(refused([](StudySpec& s) { s.summary_estimator.learning_rate = 2; }));
+  EXPECT_TRUE(refused([](StudySpec& s) { s.features_estimator.members = 33; }));
   for (const char* id : {"", "Toy", "-toy", "a_b", "../x", "a/b"}) {
     EXPECT_EQ(CodeOf(id, ToySpec()), ErrorCode::kInvalidArgument) << id;
   }

@@ -122,6 +122,8 @@ Result<Recipe> TuningRecipe(const ModelRecord& base, const TrainingShape& shape)
   recipe->training.learning_rate /= 10;
   recipe->training.max_epochs = rules.max_epochs;
   recipe->training.patience = rules.patience;
+  recipe->training.plateau_epochs = rules.plateau_epochs;
+  recipe->training.cooldown_epochs = rules.cooldown_epochs;
   recipe->training.batch_size = rules.batch_size;
   recipe->training.heldout_share = 0.2;
   return recipe;

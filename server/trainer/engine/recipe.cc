@@ -31,6 +31,21 @@ std::uint32_t MembersFor(const TrainingShape& shape) {
   return shape.rows > 20'000 ? 3 : 5;
 }
 
+// Flows on values learn fast and cool down at a plateau; a network that learns what to look at in a
+// trace stands still for some epochs in between.
+estimators::TrainingOptions FlowTraining(const TrainingShape& shape) {
+  estimators::TrainingOptions training;
+  training.max_epochs = EpochsFor(shape.rows);
+  training.patience = std::max(10u, training.max_epochs / 4);
+  training.plateau_epochs = shape.traces ? 0 : std::max(2u, training.max_epochs / 10);
+  training.cooldown_epochs = training.max_epochs / 5;
+  training.batch_size = BatchFor(shape.rows);
+  training.learning_rate = shape.traces ? 2e-3 : 4e-3;
+  training.weight_decay = shape.traces ? 1e-4 : 0.03;
+  training.ema_decay = 0.99;
+  return training;
+}
+
 // A field's loss is noisy and each row teaches it one point of the path: more passes over the data,
 // larger steps of more rows, a longer mean of the weights.
 void UseFieldDefaults(const TrainingShape& shape, Recipe* recipe) {
@@ -39,8 +54,11 @@ void UseFieldDefaults(const TrainingShape& shape, Recipe* recipe) {
   recipe->flow.members = 1;
   recipe->training.max_epochs = 3 * EpochsFor(shape.rows);
   recipe->training.patience = recipe->training.max_epochs;
+  recipe->training.plateau_epochs = 0;  // Its held-out loss is too noisy to tell.
   recipe->training.batch_size =
       static_cast<std::uint32_t>(std::clamp<std::size_t>(shape.rows / 100, 32, 256));
+  recipe->training.learning_rate = 2e-3;
+  recipe->training.weight_decay = 1e-4;
   recipe->training.ema_decay = 0.999;
 }
 
@@ -55,6 +73,8 @@ void ForEachField(Recipe& r, const Field& field) {
   field("trials", r.flow.trials);
   field("max_epochs", r.training.max_epochs);
   field("patience", r.training.patience);
+  field("plateau_epochs", r.training.plateau_epochs);
+  field("cooldown_epochs", r.training.cooldown_epochs);
   field("batch_size", r.training.batch_size);
   field("learning_rate", r.training.learning_rate);
   field("weight_decay", r.training.weight_decay);
@@ -96,6 +116,7 @@ void UsePaperSettings(Recipe* recipe) {
   }
   recipe->training.max_epochs = 100;
   recipe->training.patience = 100;
+  recipe->training.plateau_epochs = 0;
   recipe->training.batch_size = 32;
   recipe->training.learning_rate = 5e-4;
   recipe->training.weight_decay = 5e-3;
@@ -144,11 +165,7 @@ Result<Recipe> DefaultRecipe(const std::string& estimator, const TrainingShape& 
       shape.traces ? estimators::InputNetwork::kSummary : estimators::InputNetwork::kFeatures;
   recipe.flow.bins = 8;
   recipe.flow.members = MembersFor(shape);
-  recipe.training.max_epochs = EpochsFor(shape.rows);
-  recipe.training.patience = std::max(10u, recipe.training.max_epochs / 4);
-  recipe.training.batch_size = BatchFor(shape.rows);
-  recipe.training.learning_rate = 2e-3;
-  recipe.training.ema_decay = 0.99;
+  recipe.training = FlowTraining(shape);
   const auto family = std::find(names.begin(), names.end(), recipe.estimator) - names.begin();
   recipe.flow.family = static_cast<estimators::DensityFamily>(family);
   if (recipe.flow.family == estimators::DensityFamily::kAffineFlow) recipe.flow.transforms = 12;

@@ -34,8 +34,9 @@ Result<Recipe> DefaultRecipe(const std::string& estimator, const TrainingShape& 
 
 // Changes a recipe by a JSON object with any of the keys summary (conv-gru, dilated, transformer or
 // paper, which brings all settings of BayesFlow 2 along), device, transforms, hidden, bins,
-// members, summaries, trials, max_epochs, patience, batch_size, learning_rate, weight_decay,
-// gradient_clip, ema_decay, heldout_share. kInvalidArgument names the key. "" changes nothing.
+// members, summaries, trials, max_epochs, patience, plateau_epochs, cooldown_epochs, batch_size,
+// learning_rate, weight_decay, gradient_clip, ema_decay, heldout_share. kInvalidArgument names the
+// key. "" changes nothing.
 Status ApplyConfig(std::string_view json, Recipe* recipe);
 
 // The recipe as a JSON object of these keys, for model.json.

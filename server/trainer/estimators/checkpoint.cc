@@ -11,7 +11,7 @@
 namespace inferon::estimators {
 namespace {
 
-constexpr const char* kFormat = "inferon-training-1";
+constexpr const char* kFormat = "inferon-training-2";
 
 Result<TrainingState> Decode(const TensorFile& file, std::size_t weights) {
   const auto n = static_cast<std::int64_t>(weights);
@@ -29,7 +29,7 @@ Result<TrainingState> Decode(const TensorFile& file, std::size_t weights) {
     if (!mean) return tl::unexpected(mean.error());
     state.mean_weights = std::move(*mean);
   }
-  auto counters = file.Words("counters", 5);
+  auto counters = file.Words("counters", 6);
   if (!counters) return tl::unexpected(counters.error());
   const std::uint32_t epochs = (*counters)[0];
   auto training = file.Doubles("training_loss", epochs);
@@ -44,7 +44,8 @@ Result<TrainingState> Decode(const TensorFile& file, std::size_t weights) {
   state.adam.second = std::move(*second);
   state.adam.step = std::uint64_t{(*counters)[2]} << 32 | (*counters)[1];
   state.epochs_since_best = (*counters)[3];
-  state.finished = (*counters)[4] != 0;
+  state.skipped_epochs = (*counters)[4];
+  state.finished = (*counters)[5] != 0;
   state.result = {epochs, (*best_loss)[0], std::move(*training), std::move(*heldout)};
   return state;
 }
@@ -67,10 +68,12 @@ void WriteCheckpoint(const std::filesystem::path& path, const std::string& descr
   file.Put("heldout_loss", std::span<const double>(state.result.heldout_loss));
   const std::array<double, 1> best{state.result.best_heldout_loss};
   file.Put("best_heldout_loss", std::span<const double>(best));
-  const std::array<std::uint32_t, 5> counters{state.result.epochs,
+  const std::array<std::uint32_t, 6> counters{state.result.epochs,
                                               static_cast<std::uint32_t>(state.adam.step),
                                               static_cast<std::uint32_t>(state.adam.step >> 32),
-                                              state.epochs_since_best, state.finished ? 1u : 0u};
+                                              state.epochs_since_best,
+                                              state.skipped_epochs,
+                                              state.finished ? 1u : 0u};
   file.Put("counters", std::span<const std::uint32_t>(counters));
   WriteFileAtomically(path, EncodeTensors(file));
 }

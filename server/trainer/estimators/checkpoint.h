@@ -21,6 +21,7 @@ struct TrainingState {
   AdamState adam;
   TrainingResult result;  // result.epochs have been finished.
   std::uint32_t epochs_since_best = 0;
+  std::uint32_t skipped_epochs = 0;  // Of the schedule, by the cut to its cool-down.
   bool finished = false;
 };
 

@@ -202,7 +202,7 @@ TrainingOptions MemberTraining(const TrainingOptions& whole, std::uint32_t membe
     own.progress = [report = whole.progress, before = done.epochs, member, members,
                     each = whole.max_epochs](TrainingProgress p) {
       p.epoch += before;
-      p.max_epochs = before + (members - member) * each;
+      p.max_epochs += before + (members - member - 1) * each;
       report(p);
     };
   }

@@ -54,7 +54,12 @@ struct TrainingProgress {
 // Everything about a training that is not the architecture.
 struct TrainingOptions {
   std::uint32_t max_epochs = 40;
-  std::uint32_t patience = 8;     // Epochs without a better held-out loss.
+  std::uint32_t patience = 8;  // Epochs without a better held-out loss.
+  // After so many epochs without a better held-out loss (0: never) the rest of the schedule is cut
+  // down to its last cooldown_epochs, which start from the best weights: a flow that has learnt all
+  // it can ends on a small rate before it overfits.
+  std::uint32_t plateau_epochs = 0;
+  std::uint32_t cooldown_epochs = 0;
   std::uint32_t batch_size = 64;  // Small is better: 32 for traces, 64 for features.
   double learning_rate = 2e-3;    // Largest; 5 % warm-up, then cosine to 0.
   double weight_decay = 1e-4;     // AdamW.

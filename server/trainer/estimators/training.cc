@@ -107,8 +107,9 @@ class Training {
     const double scale = options_.gradient_clip > 0 && norm > options_.gradient_clip
                              ? options_.gradient_clip / norm
                              : 1.0;
-    const double rate = LearningRate(options_.learning_rate, state_.adam.step,
-                                     std::uint64_t{options_.max_epochs} * batches_);
+    const double rate = LearningRate(
+        options_.learning_rate, state_.adam.step + std::uint64_t{state_.skipped_epochs} * batches_,
+        std::uint64_t{options_.max_epochs} * batches_);
     AdamStep(trainee_.Weights(), rate, options_.weight_decay, scale, &state_.adam);
     if (options_.ema_decay > 0) {
       // The start weights fade faster at first, so that a short training is not kept at its start.
@@ -140,12 +141,30 @@ class Training {
       state_.best_weights = options_.ema_decay > 0 ? state_.mean_weights : state_.weights;
       state_.epochs_since_best = 0;
     }
-    state_.finished =
-        result.epochs >= options_.max_epochs || state_.epochs_since_best >= options_.patience;
+    state_.finished = state_.epochs_since_best >= options_.patience;
+    if (AtPlateau()) SkipToCooldown();
+    const std::uint32_t planned = options_.max_epochs - state_.skipped_epochs;
+    state_.finished = state_.finished || result.epochs >= planned;
     if (options_.progress) {
-      options_.progress({result.epochs, options_.max_epochs, training_loss, heldout_loss,
+      options_.progress({result.epochs, planned, training_loss, heldout_loss,
                          static_cast<double>(batches_ * batch_) / std::max(seconds, 1e-9)});
     }
+  }
+
+  // A schedule is cut once, and only where more of it is left than its cool-down.
+  bool AtPlateau() const {
+    return options_.plateau_epochs > 0 && !state_.finished && state_.skipped_epochs == 0 &&
+           state_.epochs_since_best >= options_.plateau_epochs &&
+           state_.result.epochs + std::uint64_t{options_.cooldown_epochs} < options_.max_epochs;
+  }
+
+  // On from the best weights. The optimiser's moments stay: gradients there are of the same size.
+  void SkipToCooldown() {
+    state_.skipped_epochs = options_.max_epochs - state_.result.epochs - options_.cooldown_epochs;
+    state_.epochs_since_best = 0;
+    state_.weights = state_.best_weights;
+    if (options_.ema_decay > 0) state_.mean_weights = state_.best_weights;
+    ScatterValues(state_.weights, trainee_.Weights());
   }
 
   static tl::unexpected<Error> Diverged(const std::string& what, std::uint32_t epoch,
@@ -229,6 +248,10 @@ std::string DescribeTraining(const TrainingOptions& options, const std::string& 
                       {"heldout_share", options.heldout_share},
                       {"seed", options.seed},
                       {"threads", options.threads}};
+  if (options.plateau_epochs > 0) {
+    json["plateau_epochs"] = options.plateau_epochs;
+    json["cooldown_epochs"] = options.cooldown_epochs;
+  }
   if (options.ema_decay > 0) json["ema_decay"] = options.ema_decay;
   if (options.device != "cpu") json["device"] = options.device;
   return json.dump();

@@ -6,8 +6,8 @@ namespace inferon::trainer {
 namespace {
 
 EstimatorSpec FromProto(const v1::EstimatorSpec& message) {
-  return {message.transforms(), message.hidden(),     message.bins(),         message.max_epochs(),
-          message.patience(),   message.batch_size(), message.learning_rate()};
+  return {message.transforms(), message.hidden(),     message.bins(),          message.max_epochs(),
+          message.patience(),   message.batch_size(), message.learning_rate(), message.members()};
 }
 
 void Fill(const EstimatorSpec& spec, v1::EstimatorSpec& message) {
@@ -18,6 +18,7 @@ void Fill(const EstimatorSpec& spec, v1::EstimatorSpec& message) {
   message.set_patience(spec.patience);
   message.set_batch_size(spec.batch_size);
   message.set_learning_rate(spec.learning_rate);
+  message.set_members(spec.members);
 }
 
 v1::StudyState ToProto(StudyState state) {

@@ -14,6 +14,10 @@ namespace {
 
 using nlohmann::json;
 
+// As the rules of docs/inference.md have them.
+constexpr double kWeightDecay = 0.03;
+constexpr double kEmaDecay = 0.99;
+
 std::filesystem::path CurvePath(const StudyContext& study, const std::string& input) {
   return study.folder / (input + ".training.json");
 }
@@ -33,6 +37,7 @@ estimators::FlowOptions FlowOf(const StudyContext& study, const std::string& inp
   flow.transforms = spec.transforms;
   flow.hidden = spec.hidden;
   flow.bins = spec.bins;
+  flow.members = spec.members;
   return flow;
 }
 
@@ -44,6 +49,8 @@ estimators::TrainingOptions TrainingOf(const StudyContext& study, const std::str
   training.patience = spec.patience;
   training.batch_size = spec.batch_size;
   training.learning_rate = spec.learning_rate;
+  training.weight_decay = kWeightDecay;
+  training.ema_decay = kEmaDecay;
   training.seed = DerivedSeed(study.spec.seed, input);
   training.checkpoint = study.folder / (input + ".checkpoint");
   training.threads = study.options.training_threads;

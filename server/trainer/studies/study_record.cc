@@ -74,6 +74,11 @@ StudyRecord RecordFrom(const json& j) {
   return record;
 }
 
+// Of all members, at most.
+std::uint64_t EpochsOf(const EstimatorSpec& spec) {
+  return std::uint64_t{spec.members} * spec.max_epochs;
+}
+
 }  // namespace
 
 StepRecord* StudyRecord::FindStep(const std::string& step) {
@@ -97,8 +102,8 @@ StudyRecord MakeStudyRecord(const std::string& id, const StudySpec& spec, WallTi
   add("classifier", "Classifier", 0, "epochs");
   add("constrained", "Constrained round", spec.constrained_count, "experiments");
   add("validation", "Validation round", spec.validation_count, "experiments");
-  add("features", "Density estimator on features", spec.features_estimator.max_epochs, "epochs");
-  add("summary", "Density estimator on traces", spec.summary_estimator.max_epochs, "epochs");
+  add("features", "Density estimator on features", EpochsOf(spec.features_estimator), "epochs");
+  add("summary", "Density estimator on traces", EpochsOf(spec.summary_estimator), "epochs");
   add("target", "Target observation", spec.target_trials, "experiments");
   add("posterior", "Posterior draws", 0, "draws");
   add("check", "Posterior predictive check", 0, "experiments");

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/neuron/parameters.h"
+#include "server/trainer/estimators/estimators.h"
 #include "server/trainer/registry/neuron_json.h"
 
 namespace inferon::trainer {
@@ -15,23 +16,25 @@ void Default(T& value, T standard) {
   if (value == T()) value = standard;
 }
 
-// Epochs, batch and learning rate differ by input: docs/benchmarks.md has the comparison.
+// What differs by input. One flow is too sure of where its mass lies; a flow on traces costs most
+// of a study's time, so that fewer are trained: docs/inference.md has the coverage.
 struct TrainingDefaults {
   std::uint32_t max_epochs;
   std::uint32_t batch_size;
-  double learning_rate;
+  std::uint32_t members;
 };
-constexpr TrainingDefaults kFeaturesTraining{40, 64, 2e-3};
-constexpr TrainingDefaults kSummaryTraining{24, 32, 4e-3};
+constexpr TrainingDefaults kFeaturesTraining{34, 100, 4};
+constexpr TrainingDefaults kSummaryTraining{20, 32, 2};
 
 void FillEstimatorDefaults(EstimatorSpec& spec, const TrainingDefaults& training) {
   Default(spec.transforms, 6u);
   Default(spec.hidden, 64u);
-  Default(spec.bins, 10u);
+  Default(spec.bins, 8u);
   Default(spec.max_epochs, training.max_epochs);
-  Default(spec.patience, 8u);
+  Default(spec.patience, 10u);
   Default(spec.batch_size, training.batch_size);
-  Default(spec.learning_rate, training.learning_rate);
+  Default(spec.learning_rate, 4e-3);
+  Default(spec.members, training.members);
 }
 
 template <typename T>
@@ -42,13 +45,15 @@ Status InRange(const std::string& field, T value, T low, T high) {
 }
 
 Status ValidateEstimator(const std::string& name, const EstimatorSpec& spec) {
-  for (const Status& status : {InRange(name + ".transforms", spec.transforms, 1u, 20u),
-                               InRange(name + ".hidden", spec.hidden, 8u, 512u),
-                               InRange(name + ".bins", spec.bins, 4u, 32u),
-                               InRange(name + ".max_epochs", spec.max_epochs, 1u, 1000u),
-                               InRange(name + ".patience", spec.patience, 1u, 1000u),
-                               InRange(name + ".batch_size", spec.batch_size, 16u, 8192u),
-                               InRange(name + ".learning_rate", spec.learning_rate, 1e-6, 1.0)}) {
+  for (const Status& status :
+       {InRange(name + ".transforms", spec.transforms, 1u, 20u),
+        InRange(name + ".hidden", spec.hidden, 8u, 512u),
+        InRange(name + ".bins", spec.bins, 4u, 32u),
+        InRange(name + ".max_epochs", spec.max_epochs, 1u, 1000u),
+        InRange(name + ".patience", spec.patience, 1u, 1000u),
+        InRange(name + ".batch_size", spec.batch_size, 16u, 8192u),
+        InRange(name + ".learning_rate", spec.learning_rate, 1e-6, 1.0),
+        InRange(name + ".members", spec.members, 1u, estimators::kMaxMembers)}) {
     if (!status) return status;
   }
   return {};
@@ -77,7 +82,8 @@ nlohmann::json EstimatorJson(const EstimatorSpec& spec) {
           {"max_epochs", spec.max_epochs},
           {"patience", spec.patience},
           {"batch_size", spec.batch_size},
-          {"learning_rate", spec.learning_rate}};
+          {"learning_rate", spec.learning_rate},
+          {"members", spec.members}};
 }
 
 EstimatorSpec EstimatorFromJson(const nlohmann::json& json) {
@@ -89,6 +95,7 @@ EstimatorSpec EstimatorFromJson(const nlohmann::json& json) {
   json.at("patience").get_to(spec.patience);
   json.at("batch_size").get_to(spec.batch_size);
   json.at("learning_rate").get_to(spec.learning_rate);
+  spec.members = json.value("members", 1u);  // Older studies lack it.
   return spec;
 }
 

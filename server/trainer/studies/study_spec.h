@@ -23,6 +23,7 @@ struct EstimatorSpec {
   std::uint32_t patience = 0;
   std::uint32_t batch_size = 0;
   double learning_rate = 0;
+  std::uint32_t members = 0;
   bool operator==(const EstimatorSpec&) const = default;
 };
 

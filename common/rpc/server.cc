@@ -114,7 +114,10 @@ Result<Server> StartServer(const ServerOptions& options,
         fmt::format("cannot listen on {}: the port is in use or not permitted", options.address),
         "Stop the program that uses it, or choose another port (0 takes any free one)");
   }
-  if (streaming != nullptr) streaming->AcceptStreams(result.streams->queue());
+  if (streaming != nullptr) {
+    result.streams->Serve(result.server);
+    streaming->AcceptStreams(result.streams->queue());
+  }
   const auto colon = options.address.rfind(':');
   result.address =
       unix_socket ? options.address : fmt::format("{}:{}", options.address.substr(0, colon), port);

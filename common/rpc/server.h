@@ -31,9 +31,9 @@ struct ServerOptions {
 
 // A running server with health and reflection.
 struct Server {
-  std::unique_ptr<StreamQueue> streams;  // Ends after the server; null where there are none.
-  std::unique_ptr<grpc::Server> server;
-  std::string address;  // With the port that it got.
+  std::shared_ptr<grpc::Server> server;
+  std::unique_ptr<StreamQueue> streams;  // Null where there are none.
+  std::string address;                   // With the port that it got.
 };
 
 // kFailedPrecondition where the port is in use or a certificate is not good, kInvalidArgument for

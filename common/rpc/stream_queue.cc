@@ -6,6 +6,7 @@ StreamQueue::StreamQueue(std::unique_ptr<grpc::ServerCompletionQueue> queue)
     : queue_(std::move(queue)), thread_([this] { Loop(); }) {}
 
 StreamQueue::~StreamQueue() {
+  if (server_) server_->Shutdown();
   queue_->Shutdown();
   thread_.join();
 }

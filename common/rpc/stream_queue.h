@@ -4,6 +4,7 @@
 #pragma once
 
 #include <grpcpp/completion_queue.h>
+#include <grpcpp/server.h>
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/async_stream.h>
 
@@ -23,8 +24,10 @@ struct StreamTag {
 class StreamQueue {
  public:
   explicit StreamQueue(std::unique_ptr<grpc::ServerCompletionQueue> queue);
-  // The server must have been shut down.
+  // Shuts the server down, if that was not done; it lives until the queue is empty.
   ~StreamQueue();
+  // The queue's server, once it runs.
+  void Serve(std::shared_ptr<grpc::Server> server) { server_ = std::move(server); }
   StreamQueue(const StreamQueue&) = delete;
   StreamQueue& operator=(const StreamQueue&) = delete;
   grpc::ServerCompletionQueue& queue() { return *queue_; }
@@ -32,6 +35,7 @@ class StreamQueue {
  private:
   void Loop();
 
+  std::shared_ptr<grpc::Server> server_;  // Null before Serve().
   const std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   std::thread thread_;  // Last.
 };
@@ -121,25 +125,30 @@ class StreamMethod {
   // Begins the call; on the queue's thread, so it must be quick.
   using Open = std::function<void(const std::shared_ptr<Call>&)>;
 
-  StreamMethod(Ask ask, Open open) : ask_(std::move(ask)), open_(std::move(open)) {}
+  StreamMethod(Ask ask, Open open) : ask_(std::move(ask)), open_(std::move(open)) {
+    begun_.ended = [this](bool ok) { Begun(ok); };
+  }
   StreamMethod(const StreamMethod&) = delete;
   StreamMethod& operator=(const StreamMethod&) = delete;
 
   void Accept(grpc::ServerCompletionQueue& queue) {
+    queue_ = &queue;
     call_ = std::make_shared<Call>();
-    begun_.ended = [this, &queue](bool ok) {
-      if (!ok) return call_.reset();  // The server stops.
-      const std::shared_ptr<Call> call = std::move(call_);
-      Accept(queue);
-      open_(call);
-    };
-    ask_(&call_->context_, &call_->request_, &call_->writer_, &queue, &queue, &begun_);
+    ask_(&call_->context_, &call_->request_, &call_->writer_, queue_, queue_, &begun_);
   }
 
  private:
+  void Begun(bool ok) {
+    if (!ok) return call_.reset();  // The server stops.
+    const std::shared_ptr<Call> call = std::move(call_);
+    Accept(*queue_);
+    open_(call);
+  }
+
   const Ask ask_;
   const Open open_;
-  std::shared_ptr<Call> call_;  // The next one. Of the queue's thread.
+  grpc::ServerCompletionQueue* queue_ = nullptr;  // Null before Accept().
+  std::shared_ptr<Call> call_;                    // The next one. Of the queue's thread.
   StreamTag begun_;
 };
 

@@ -79,6 +79,7 @@ class Server : public SchedulerServer {
     if (!server_.server) return;
     server_.server->Shutdown(clock_.WallNow() + stop_time_);
     server_.server->Wait();
+    pump_.AwaitEmpty();
   }
 
   const std::string& address() const override { return server_.address; }

@@ -33,6 +33,7 @@ Status StreamPump::Enter(const std::shared_ptr<PumpedStream>& stream) {
 void StreamPump::Leave(const std::shared_ptr<PumpedStream>& stream) {
   std::lock_guard lock(mu_);
   streams_.erase(stream);
+  empty_.notify_all();
 }
 
 void StreamPump::Schedule(const std::shared_ptr<PumpedStream>& stream) {
@@ -62,6 +63,11 @@ void StreamPump::Stop() {
   for (const auto& stream : streams_) ScheduleLocked(stream);
 }
 
+void StreamPump::AwaitEmpty() {
+  std::unique_lock lock(mu_);
+  empty_.wait(lock, [&] { return streams_.empty() && running_ == 0; });
+}
+
 bool StreamPump::stopping() const {
   std::lock_guard lock(mu_);
   return stopping_;
@@ -73,9 +79,11 @@ void StreamPump::Loop(std::stop_token stop) {
     const std::shared_ptr<PumpedStream> stream = std::move(queue_.front());
     queue_.pop_front();
     stream->place_ = PumpedStream::Place::kRunning;
+    ++running_;
     lock.unlock();
     stream->Step();
     lock.lock();
+    if (--running_ == 0) empty_.notify_all();
     const bool due = stream->place_ == PumpedStream::Place::kRunningAndDue;
     stream->place_ = PumpedStream::Place::kIdle;
     if (due) ScheduleLocked(stream);

@@ -46,6 +46,9 @@ class StreamPump {
   void Schedule(const std::shared_ptr<PumpedStream>& stream);
   // From now on stopping() is true; every stream gets a step to end itself.
   void Stop();
+  // Waits, after Stop(), until every stream has left: what a stream ends itself with must live
+  // until then, also where its client has gone long ago.
+  void AwaitEmpty();
   bool stopping() const;
 
  private:
@@ -55,8 +58,10 @@ class StreamPump {
   const std::uint32_t max_streams_;
   mutable std::mutex mu_;
   std::condition_variable_any due_;
+  std::condition_variable_any empty_;
   std::deque<std::shared_ptr<PumpedStream>> queue_;  // Guarded by mu_.
   std::set<std::shared_ptr<PumpedStream>> streams_;  // Guarded by mu_; shared with gRPC's hold.
+  std::uint32_t running_ = 0;                        // Steps under way. Guarded by mu_.
   bool stopping_ = false;                            // Guarded by mu_.
   std::vector<std::jthread> threads_;                // Last.
 };

@@ -230,6 +230,7 @@ void Cluster::ExpireLater(Node& node) {
   Later(node, std::max(Duration(0), Duration(*next - world_.now())), [this, &node] {
     EndSpans(node, node.ledger->Expire(world_.now()));
     Pump(node);
+    ExpireLater(node);  // Of the next one.
   });
 }
 

@@ -53,6 +53,18 @@ TEST(LedgerTest, LeaseThatTheSchedulerNamesNoMoreIsLostAndItsWorkStops) {
   EXPECT_NE(ledger.Find(kSecond), nullptr);
 }
 
+TEST(LedgerTest, LeaseThatRanOutWithItsOutcomeOnTheWayIsNotBegunAgain) {
+  for (const Phase phase : {Phase::kOutcome, Phase::kSending}) {
+    Ledger ledger(1);
+    ledger.Apply(Grant({kFirst, kSecond}), At(0));
+    ledger.Find(kFirst)->phase = phase;
+    EXPECT_EQ(ledger.Expire(At(20'000)), (std::vector<LeaseRef>{kFirst, kSecond}));
+    ledger.Apply(Grant({kFirst, kSecond}), At(20'000));
+    EXPECT_EQ(ledger.Find(kFirst), nullptr) << "its outcome may still arrive";
+    EXPECT_NE(ledger.Find(kSecond), nullptr) << "nothing came of it yet";
+  }
+}
+
 TEST(LedgerTest, AnotherFenceIsAnotherLease) {
   Ledger ledger(1);
   ledger.Apply(Grant({kFirst}), At(0));

@@ -52,6 +52,11 @@ std::vector<LeaseRef> Ledger::Apply(const Orders& orders, SteadyTime sent_at) {
 }
 
 std::vector<LeaseRef> Ledger::Expire(SteadyTime now) {
+  // An outcome may be on its way still, and end the lease when it arrives: work on the same lease
+  // is not begun anew where the scheduler offers it again.
+  for (const HeldLease& held : held_) {
+    if (held.stop_at <= now && IsComputed(held)) finished_.insert(held.ref);
+  }
   return StopWhere([&](const HeldLease& held) { return held.stop_at <= now; });
 }
 

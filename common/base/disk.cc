@@ -41,12 +41,12 @@ class RealFile : public DiskFile {
     if (bytes.size() >= kDirectBytes && OpenDirect()) {
       const std::size_t head = (kBlock - offset % kBlock) % kBlock;
       const std::size_t middle = (bytes.size() - head) / kBlock * kBlock;
-      Write(fd_, offset, bytes.substr(0, head));
+      Write(offset, bytes.substr(0, head));
       WriteDirect(offset + head, bytes.substr(head, middle));
       offset += head + middle;
       bytes.remove_prefix(head + middle);
     }
-    Write(fd_, offset, bytes);
+    Write(offset, bytes);
   }
   void Sync() override {
     if (fdatasync(fd_) != 0) ThrowErrno("cannot sync", path_);
@@ -80,16 +80,16 @@ class RealFile : public DiskFile {
         ThrowErrno("cannot write", path_);
       }
       // A short write is of no whole blocks, perhaps.
-      if (n != static_cast<ssize_t>(part.size())) Write(fd_, offset, part);
+      if (n != static_cast<ssize_t>(part.size())) Write(offset, part);
       offset += part.size();
       bytes.remove_prefix(part.size());
     }
   }
 
-  void Write(int fd, std::uint64_t offset, std::string_view bytes) const {
+  void Write(std::uint64_t offset, std::string_view bytes) const {
     for (std::size_t done = 0; done < bytes.size();) {
       const ssize_t n =
-          pwrite(fd, bytes.data() + done, bytes.size() - done, static_cast<off_t>(offset + done));
+          pwrite(fd_, bytes.data() + done, bytes.size() - done, static_cast<off_t>(offset + done));
       if (n < 0 && errno == EINTR) continue;
       if (n < 0) ThrowErrno("cannot write", path_);
       done += static_cast<std::size_t>(n);

@@ -39,6 +39,11 @@ tl::unexpected<grpc::Status> Denied(const Caller& caller, std::string cause, std
                                       std::move(message), std::move(advice)));
 }
 
+grpc::Status Unauthenticated(const TokenRefusal& refusal) {
+  return RefusalStatus(grpc::StatusCode::UNAUTHENTICATED, refusal.cause, refusal.message,
+                       refusal.advice);
+}
+
 // A name from the wire, for a message and the log.
 std::string Shown(const std::string& name) {
   constexpr std::size_t kMost = 100;
@@ -109,8 +114,7 @@ CallGuard::Admitted<void> CallGuard::Recheck(const grpc::ServerContextBase& cont
   const auto token = tokens_->Check(TokenOf(context));
   if (token) return {};
   spdlog::warn("a stream to {} ends: {}", context.peer(), token.error().message);
-  return tl::unexpected(RefusalStatus(grpc::StatusCode::UNAUTHENTICATED, token.error().cause,
-                                      token.error().message, token.error().advice));
+  return tl::unexpected(Unauthenticated(token.error()));
 }
 
 CallGuard::Admitted<Caller> CallGuard::Authenticate(const grpc::ServerContextBase& context) const {
@@ -127,8 +131,7 @@ CallGuard::Admitted<Caller> CallGuard::Authenticate(const grpc::ServerContextBas
       return tl::unexpected(TooMany(*wait, "your machine, without a good token,"));
     }
     spdlog::warn("refused to {}: {}", context.peer(), refusal.message);
-    return tl::unexpected(RefusalStatus(grpc::StatusCode::UNAUTHENTICATED, refusal.cause,
-                                        refusal.message, refusal.advice));
+    return tl::unexpected(Unauthenticated(refusal));
   }
   Caller caller(std::move(*token));
   if (const auto wait = calls_.Take(caller.token_->id)) {

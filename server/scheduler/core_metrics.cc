@@ -20,10 +20,8 @@ const char* Name(WorkerHealth health) {
   return kNames[static_cast<int>(health)];
 }
 
-void CollectProjects(Core& core, MetricSink& sink) {
-  const auto projects = core.ListProjects();
-  if (!projects) return;
-  for (const ProjectView& project : *projects) {
+void CollectProjects(const std::vector<ProjectView>& projects, MetricSink& sink) {
+  for (const ProjectView& project : projects) {
     const Labels labels{{"project", project.record.id}};
     sink.Gauge("inferon_queued_experiments", "Experiments neither done nor failed", labels,
                static_cast<double>(project.queued_experiments));
@@ -34,11 +32,9 @@ void CollectProjects(Core& core, MetricSink& sink) {
 }
 
 // Zeros too: a series that ends looks like a scrape that failed.
-void CollectJobs(Core& core, MetricSink& sink) {
-  const auto projects = core.ListProjects();
-  if (!projects) return;
+void CollectJobs(Core& core, const std::vector<ProjectView>& projects, MetricSink& sink) {
   std::map<std::pair<std::string, std::string>, std::uint64_t> jobs;
-  for (const ProjectView& project : *projects) {
+  for (const ProjectView& project : projects) {
     for (const char* state : {"paused", "pending", "running"}) jobs[{project.record.id, state}] = 0;
   }
   for (const OpenJobCount& count : core.CountOpenJobs()) {
@@ -81,8 +77,10 @@ void CollectWorkers(Core& core, MetricSink& sink) {
 }  // namespace
 
 void CollectMetrics(Core& core, MetricSink& sink) {
-  CollectProjects(core, sink);
-  CollectJobs(core, sink);
+  if (const auto projects = core.ListProjects()) {
+    CollectProjects(*projects, sink);
+    CollectJobs(core, *projects, sink);
+  }
   CollectWorkers(core, sink);
   const WriterStatistics& writer = ProcessWriterStatistics();
   sink.Distribution("inferon_commit_changes", "Changes in a transaction", {},

@@ -38,7 +38,7 @@ void StreamPump::Leave(const std::shared_ptr<PumpedStream>& stream) {
 
 void StreamPump::Schedule(const std::shared_ptr<PumpedStream>& stream) {
   std::lock_guard lock(mu_);
-  ScheduleLocked(stream);
+  if (streams_.contains(stream)) ScheduleLocked(stream);
 }
 
 void StreamPump::ScheduleLocked(const std::shared_ptr<PumpedStream>& stream) {
@@ -65,7 +65,7 @@ void StreamPump::Stop() {
 
 void StreamPump::AwaitEmpty() {
   std::unique_lock lock(mu_);
-  empty_.wait(lock, [&] { return streams_.empty() && running_ == 0; });
+  empty_.wait(lock, [&] { return streams_.empty() && queue_.empty() && running_ == 0; });
 }
 
 bool StreamPump::stopping() const {

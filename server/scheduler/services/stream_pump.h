@@ -42,7 +42,8 @@ class StreamPump {
   // kUnavailable while the server stops.
   Status Enter(const std::shared_ptr<PumpedStream>& stream);
   void Leave(const std::shared_ptr<PumpedStream>& stream);
-  // The stream gets a step soon; one that is running now gets another one after it.
+  // The stream gets a step soon; one that is running now gets another one after it. One that has
+  // not entered, or has left, gets none.
   void Schedule(const std::shared_ptr<PumpedStream>& stream);
   // From now on stopping() is true; every stream gets a step to end itself.
   void Stop();

@@ -10,9 +10,10 @@ namespace {
 
 namespace F = torch::nn::functional;
 
-at::Tensor Copy(const float* from, std::vector<std::int64_t> shape) {
+at::Tensor Copy(const float* from, std::vector<std::int64_t> shape, at::Device device) {
   if (from == nullptr) return {};
-  return torch::from_blob(const_cast<float*>(from), shape).clone().set_requires_grad(true);
+  const at::Tensor copy = torch::from_blob(const_cast<float*>(from), shape).clone().to(device);
+  return copy.detach().set_requires_grad(true);
 }
 
 // Knots of the bins, [n, bins + 1], from their logits [n, bins].
@@ -28,13 +29,14 @@ at::Tensor Pick(const at::Tensor& values, const at::Tensor& index) {
 
 }  // namespace
 
-PlainTorchFlow::PlainTorchFlow(const FlowView& flow) : flow_(flow) {
+PlainTorchFlow::PlainTorchFlow(const FlowView& flow, at::Device device) : flow_(flow) {
   for (const FlowLayerView& layer : flow.layers) {
     for (const DenseView* dense :
          {&layer.context, &layer.theta, &layer.first, &layer.second, &layer.last}) {
       const auto outputs = static_cast<std::int64_t>(dense->outputs);
-      weights_.push_back(Copy(dense->weights, {outputs, static_cast<std::int64_t>(dense->inputs)}));
-      weights_.push_back(Copy(dense->bias, {outputs}));
+      weights_.push_back(
+          Copy(dense->weights, {outputs, static_cast<std::int64_t>(dense->inputs)}, device));
+      weights_.push_back(Copy(dense->bias, {outputs}, device));
     }
   }
 }
@@ -80,7 +82,7 @@ PlainTorchFlow::Moved PlainTorchFlow::Spline(const FlowLayerView& layer, bool li
 
 at::Tensor PlainTorchFlow::LogDensity(const at::Tensor& theta, const at::Tensor& context) const {
   std::vector<at::Tensor> state = torch::unbind(theta, 1);
-  at::Tensor total = torch::zeros({theta.size(0)});
+  at::Tensor total = torch::zeros({theta.size(0)}, theta.options());
   for (std::size_t i = 0; i < flow_.layers.size(); ++i) {
     const FlowLayerView& layer = flow_.layers[i];
     at::Tensor a = Linear(5 * i, context);

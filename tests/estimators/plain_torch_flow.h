@@ -12,8 +12,8 @@ namespace inferon::estimators {
 
 class PlainTorchFlow {
  public:
-  // Copies the weights; they get gradients.
-  explicit PlainTorchFlow(const FlowView& flow);
+  // Copies the weights to the device, where theta and context must lie; they get gradients.
+  explicit PlainTorchFlow(const FlowView& flow, at::Device device = at::kCPU);
 
   // log q(theta_i | context_i), [n]; theta [n, d], context [n, c]. Differentiable.
   at::Tensor LogDensity(const at::Tensor& theta, const at::Tensor& context) const;

@@ -1,6 +1,8 @@
 #include "server/trainer/estimators/convolution.h"
 
+#include <ATen/ops/matmul.h>
 #include <ATen/ops/mm.h>
+#include <ATen/ops/relu.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
@@ -102,7 +104,17 @@ struct ConvolutionOperation : torch::autograd::Function<ConvolutionOperation> {
 
 at::Tensor Convolution::operator()(const at::Tensor& x) const {
   INFERON_CHECK(x.size(1) % stride == 0 && x.size(1) >= 2 * stride);
+  if (!x.is_cpu()) return Portable(x);
   return ConvolutionOperation::apply(x, weight, bias, stride);
+}
+
+at::Tensor Convolution::Portable(const at::Tensor& x) const {
+  const std::int64_t patches = x.size(1) / stride, out = bias.size(0);
+  const at::Tensor halves =
+      at::matmul(x.reshape({x.size(0), patches, stride * x.size(2)}), Beside(weight, x).t());
+  const at::Tensor left = halves.narrow(1, 0, patches - 1).narrow(2, 0, out);
+  const at::Tensor right = halves.narrow(1, 1, patches - 1).narrow(2, out, out);
+  return at::relu(left + right + Beside(bias, x));
 }
 
 Convolution MakeConvolution(WeightStore* store, const std::string& name, std::int64_t stride,

@@ -13,6 +13,8 @@ struct Convolution {
   at::Tensor weight;  // [2 out, s C]: left half of the kernel, then the right half.
   at::Tensor bias;    // [out]
   at::Tensor operator()(const at::Tensor& x) const;
+  // The same in LibTorch's own operators: for other devices, and the oracle of the fast one.
+  at::Tensor Portable(const at::Tensor& x) const;
 };
 
 Convolution MakeConvolution(WeightStore* store, const std::string& name, std::int64_t stride,

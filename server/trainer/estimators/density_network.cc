@@ -277,18 +277,18 @@ at::Tensor DensityNetwork::Scale(const float* raw, std::size_t rows) const {
 }
 
 at::Tensor DensityNetwork::Context(const at::Tensor& scaled) const {
-  if (!cuda_) return (*input_)(scaled);
-  return (*input_)(scaled.to(at::kCUDA)).to(at::kCPU);
+  if (device_.is_cpu()) return (*input_)(scaled);
+  return (*input_)(scaled.to(device_)).to(at::kCPU);
 }
 
 Status DensityNetwork::UseDevice(const std::string& device) {
   if (Status ok = CheckDevice(device); !ok) return ok;
-  cuda_ = device == kCudaDevice;
-  if (!cuda_) return {};
-  if (summary() && options().summary_network != SummaryNetwork::kConvGru) return {};
-  return InvalidArgument(
-      "this network computes on the CPU only",
-      "leave the device out, or choose the summary network dilated, transformer or paper");
+  if (device != kCpuDevice && !summary()) {
+    return InvalidArgument("estimators on values compute on the CPU only",
+                           "leave the device out: a network this small is slower on a GPU");
+  }
+  device_ = device == kCudaDevice ? at::kCUDA : at::kCPU;
+  return {};
 }
 
 std::size_t DensityNetwork::OutlierColumns() const {

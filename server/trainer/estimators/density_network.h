@@ -45,8 +45,11 @@ class DensityNetwork {
   // Scaled rows [n, ...] to contexts [n, c], both in memory wherever the network computes.
   at::Tensor Context(const at::Tensor& scaled) const;
   // Computes contexts on this device from now on ("cpu" or "cuda"): kInvalidArgument for another
-  // and for a network that is written for the CPU, kFailedPrecondition without such a device.
+  // and for a network on features, which is too small to gain; kFailedPrecondition without such a
+  // device.
   Status UseDevice(const std::string& device);
+  // Traces that go through the network at once: as many as fit the cache, on a GPU many.
+  std::size_t trace_rows() const { return device_.is_cpu() ? 64 : 1024; }
 
   // Columns of the space in which distances from the training data are measured, and rows of it.
   std::size_t OutlierColumns() const;
@@ -66,7 +69,7 @@ class DensityNetwork {
   FlowArchitecture architecture_;
   WeightStore store_;
   std::unique_ptr<InputModule> input_;
-  bool cuda_ = false;  // Contexts are computed there.
+  at::Device device_ = at::kCPU;  // Contexts are computed there.
   std::unique_ptr<CouplingFlow> flow_;
   std::unique_ptr<FieldNetwork> field_;
   FeatureScaling features_;  // Used for InputNetwork::kFeatures.

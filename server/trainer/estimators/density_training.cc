@@ -17,7 +17,6 @@
 namespace inferon::estimators {
 namespace {
 
-constexpr std::size_t kTraceRows = 64;  // As many traces through the convolutions as fit the cache.
 constexpr std::size_t kScalingRows = 100'000;  // At most, of features.
 constexpr std::size_t kScalingTraces = 4'000;  // At most, of traces.
 constexpr std::size_t kOutlierRows = 20'000;   // At most.
@@ -43,7 +42,7 @@ class FlowTrainee : public Trainee {
         ends_(network.options()),
         key_(StreamKey(seed, "dequantise")),
         most_(network.options().input == InputNetwork::kSummary
-                  ? RowsFor(kBatchValues, data.x.columns, kTraceRows)
+                  ? RowsFor(kBatchValues, data.x.columns, network.trace_rows())
                   : kTile) {}
 
   const std::vector<WeightSpan>& Weights() override { return network_.store().Spans(); }

@@ -68,8 +68,8 @@ struct TrainingOptions {
   double ema_decay = 0;           // Of the running mean of the weights that is kept; 0: none.
   std::uint64_t seed = 0;         // Start weights, shuffles, dropout, dequantisation.
   int threads = 1;                // Fixed: part of what makes a training repeatable.
-  // Where the networks on time series compute: "cpu", or "cuda" where LibTorch has it (not for
-  // SummaryNetwork::kConvGru and not for features: they are written for the CPU).
+  // Where the networks on time series compute: "cpu", or "cuda" where LibTorch has it. The flow
+  // computes on the CPU always.
   std::string device = "cpu";
   // A trained estimator (what Save gave) that the training starts from, with its architecture and
   // its input scaling; empty: from the seed.

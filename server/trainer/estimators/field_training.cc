@@ -14,7 +14,6 @@
 namespace inferon::estimators {
 namespace {
 
-constexpr std::size_t kTraceRows = 64;  // As many traces through the convolutions as fit the cache.
 constexpr std::uint64_t kHeldoutEpoch = 0xFFFFFFFFu;
 constexpr double kGolden = 0.6180339887498949;  // Its multiples fill [0, 1) evenly.
 
@@ -28,7 +27,7 @@ class FieldTrainee : public Trainee {
         path_(network.options().family, network.options().dimension, network.options().axes),
         dequantise_(StreamKey(seed, "dequantise")),
         noise_(StreamKey(seed, "noise")),
-        most_(network.options().input == InputNetwork::kSummary ? kTraceRows : kTile) {}
+        most_(network.options().input == InputNetwork::kSummary ? network.trace_rows() : kTile) {}
 
   const std::vector<WeightSpan>& Weights() override { return network_.store().Spans(); }
 

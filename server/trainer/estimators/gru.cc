@@ -1,12 +1,17 @@
 #include "server/trainer/estimators/gru.h"
 
+#include <ATen/ops/cat.h>
+#include <ATen/ops/gru.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <cmath>
+#include <tuple>
+#include <vector>
 
 #include "server/trainer/estimators/gru_cell.h"
+#include "server/trainer/estimators/layers.h"
 
 namespace inferon::estimators {
 namespace {
@@ -75,7 +80,20 @@ struct GruOperation : torch::autograd::Function<GruOperation> {
 }  // namespace
 
 at::Tensor Gru::operator()(const at::Tensor& sequence) const {
+  if (!sequence.is_cpu()) return Portable(sequence);
   return GruOperation::apply(input(sequence).contiguous(), recurrent, bias);
+}
+
+at::Tensor Gru::Portable(const at::Tensor& sequence) const {
+  const std::int64_t hidden = recurrent.size(1);
+  const at::Tensor none = at::zeros({2 * hidden}, bias.options());
+  const std::vector<at::Tensor> weights = {
+      Beside(input.weight, sequence), Beside(recurrent, sequence), Beside(input.bias, sequence),
+      Beside(at::cat({none, bias}), sequence)};
+  const at::Tensor start = at::zeros({1, sequence.size(1), hidden}, sequence.options());
+  return std::get<0>(at::gru(sequence, start, weights, /*has_biases=*/true, /*num_layers=*/1,
+                             /*dropout=*/0, KeepsForBackward(), /*bidirectional=*/false,
+                             /*batch_first=*/false));
 }
 
 Gru MakeGru(WeightStore* store, const std::string& name, std::int64_t in, std::int64_t hidden) {

@@ -11,6 +11,8 @@ struct Gru {
   at::Tensor bias;       // [H], of the new gate's recurrent part.
   // States after each step, [T, B, H], of a sequence [T, B, C] that starts at state 0.
   at::Tensor operator()(const at::Tensor& sequence) const;
+  // The same in LibTorch's own operators: for other devices, and the oracle of the fast one.
+  at::Tensor Portable(const at::Tensor& sequence) const;
 };
 
 Gru MakeGru(WeightStore* store, const std::string& name, std::int64_t in, std::int64_t hidden);

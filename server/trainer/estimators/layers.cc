@@ -1,5 +1,6 @@
 #include "server/trainer/estimators/layers.h"
 
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/layer_norm.h>
@@ -22,6 +23,8 @@ Head MakeHead(WeightStore* store, const std::string& name, std::int64_t in, std:
   return {MakeLinear(store, name + ".first", in, hidden),
           MakeLinear(store, name + ".last", hidden, out)};
 }
+
+bool KeepsForBackward() { return at::GradMode::is_enabled(); }
 
 at::Tensor MeanAndLargest(const at::Tensor& x) { return at::cat({x.mean(1), x.amax(1)}, 1); }
 

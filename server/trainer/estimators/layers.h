@@ -23,6 +23,10 @@ struct Head {
 Head MakeHead(WeightStore* store, const std::string& name, std::int64_t in, std::int64_t hidden,
               std::int64_t out);
 
+// What LibTorch's recurrent units call train: cuDNN has a derivative only where they were asked
+// for it.
+bool KeepsForBackward();
+
 // Mean and largest value over the steps of [n, steps, channels]: [n, 2 channels].
 at::Tensor MeanAndLargest(const at::Tensor& x);
 

@@ -37,7 +37,7 @@ class BidirectionalGru {
     const at::Tensor start = at::zeros({kDirections, x.size(0), kStates}, x.options());
     const auto [states, last] =
         at::gru(x, start, weights, /*has_biases=*/true, /*num_layers=*/1, /*dropout=*/0,
-                /*train=*/false, /*bidirectional=*/true, /*batch_first=*/true);
+                KeepsForBackward(), /*bidirectional=*/true, /*batch_first=*/true);
     return at::cat({last[0], last[1]}, 1);
   }
 

@@ -18,8 +18,7 @@
 
 namespace inferon::estimators {
 
-// Where networks live. The spline, the GRU cell and the classifier's scoring are written for the
-// CPU; a CUDA build gives them a second implementation and changes this.
+// Where weights live, and all that is not an input network on another device (Beside).
 inline at::TensorOptions Floats() { return at::TensorOptions().dtype(at::kFloat).device(at::kCPU); }
 
 inline at::Tensor EmptyTensor(std::initializer_list<std::int64_t> shape) {

@@ -40,19 +40,20 @@ TEST(RecipeTest, EachNameIsAFamilyWithSettingsOfItsOwn) {
     const auto recipe = DefaultRecipe(name, Shape(100'000));
     ASSERT_TRUE(recipe);
     EXPECT_EQ(recipe->flow.family, family);
-    EXPECT_EQ(recipe->training.max_epochs, estimators::IsField(family) ? 60u : 20u);
+    EXPECT_EQ(recipe->training.max_epochs, estimators::IsField(family) ? 180u : 60u);
   }
 }
 
 TEST(RecipeTest, FlowsOnValuesCoolDownAtAPlateauFieldsAndTracesDoNot) {
   const auto flow = DefaultRecipe("flow", Shape(100'000));
-  EXPECT_EQ(flow->training.plateau_epochs, 2u);
-  EXPECT_EQ(flow->training.cooldown_epochs, 4u);
-  EXPECT_EQ(DefaultRecipe("flow", Shape(10'000))->training.plateau_epochs, 6u);
+  EXPECT_EQ(flow->training.plateau_epochs, 6u);
+  EXPECT_EQ(flow->training.cooldown_epochs, 12u);
+  EXPECT_EQ(DefaultRecipe("flow", Shape(10'000))->training.plateau_epochs, 12u);
   EXPECT_EQ(DefaultRecipe("diffusion", Shape(10'000))->training.plateau_epochs, 0u);
   TrainingShape traces = Shape(10'000);
   traces.traces = true;
   EXPECT_EQ(DefaultRecipe("flow", traces)->training.plateau_epochs, 0u);
+  EXPECT_EQ(DefaultRecipe("flow", traces)->training.max_epochs, 60u);
 }
 
 TEST(RecipeTest, ConfigurationChangesSettingsAndRefusesWhatItDoesNotKnow) {

@@ -12,11 +12,14 @@ namespace {
 
 using Json = nlohmann::json;
 
-// Passes over the data: many for little data, fewer for much.
-std::uint32_t EpochsFor(std::size_t rows) {
-  const double epochs =
-      60 * std::sqrt(10'000.0 / static_cast<double>(std::max<std::size_t>(rows, 1)));
-  return static_cast<std::uint32_t>(std::clamp(epochs, 20.0, 200.0));
+// Passes over the data: many for little data, fewer for much. On values they are an upper limit that
+// a plateau cuts down; a network on traces costs more and goes to the end more often.
+std::uint32_t EpochsFor(const TrainingShape& shape) {
+  const auto rows = static_cast<double>(std::max<std::size_t>(shape.rows, 1));
+  const double root = std::sqrt(10'000 / rows);
+  const double epochs = shape.traces ? std::clamp(60 * root, 20.0, 200.0)
+                                     : std::clamp(120 * root, 60.0, 400.0);
+  return static_cast<std::uint32_t>(epochs);
 }
 
 // Rows of a step: 64 keeps small data sets moving, more is faster where there are many.
@@ -35,7 +38,7 @@ std::uint32_t MembersFor(const TrainingShape& shape) {
 // trace stands still for some epochs in between.
 estimators::TrainingOptions FlowTraining(const TrainingShape& shape) {
   estimators::TrainingOptions training;
-  training.max_epochs = EpochsFor(shape.rows);
+  training.max_epochs = EpochsFor(shape);
   training.patience = std::max(10u, training.max_epochs / 4);
   training.plateau_epochs = shape.traces ? 0 : std::max(2u, training.max_epochs / 10);
   training.cooldown_epochs = training.max_epochs / 5;
@@ -52,7 +55,7 @@ void UseFieldDefaults(const TrainingShape& shape, Recipe* recipe) {
   recipe->flow.transforms = 3;
   recipe->flow.hidden = 128;
   recipe->flow.members = 1;
-  recipe->training.max_epochs = 3 * EpochsFor(shape.rows);
+  recipe->training.max_epochs = 3 * EpochsFor(shape);
   recipe->training.patience = recipe->training.max_epochs;
   recipe->training.plateau_epochs = 0;  // Its held-out loss is too noisy to tell.
   recipe->training.batch_size =

@@ -12,13 +12,13 @@ namespace {
 
 using Json = nlohmann::json;
 
-// Passes over the data: many for little data, fewer for much. On values they are an upper limit that
-// a plateau cuts down; a network on traces costs more and goes to the end more often.
+// Passes over the data: many for little data, fewer for much. On values they are an upper limit
+// that a plateau cuts down; a network on traces costs more and goes to the end more often.
 std::uint32_t EpochsFor(const TrainingShape& shape) {
   const auto rows = static_cast<double>(std::max<std::size_t>(shape.rows, 1));
   const double root = std::sqrt(10'000 / rows);
-  const double epochs = shape.traces ? std::clamp(60 * root, 20.0, 200.0)
-                                     : std::clamp(120 * root, 60.0, 400.0);
+  const double epochs =
+      shape.traces ? std::clamp(60 * root, 20.0, 200.0) : std::clamp(120 * root, 60.0, 400.0);
   return static_cast<std::uint32_t>(epochs);
 }
 

@@ -10,6 +10,7 @@
 #include "server/trainer/estimators/backend.h"
 #include "server/trainer/estimators/density_network.h"
 #include "server/trainer/estimators/pairs.h"
+#include "tests/estimators/summary_options.h"
 #include "tests/estimators/toys.h"
 
 namespace inferon::estimators {
@@ -17,18 +18,6 @@ namespace {
 
 constexpr std::size_t kPoints = 300;
 constexpr std::size_t kRows = 40;
-
-FlowOptions Options(SummaryNetwork network, std::size_t points) {
-  FlowOptions options;
-  options.dimension = 2;
-  options.input = InputNetwork::kSummary;
-  options.input_columns = points;
-  options.transforms = 4;
-  options.hidden = 16;
-  options.summaries = 8;
-  options.summary_network = network;
-  return options;
-}
 
 struct Computed {
   std::vector<float> contexts;

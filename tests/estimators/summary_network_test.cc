@@ -7,6 +7,7 @@
 
 #include "common/base/files.h"
 #include "server/trainer/estimators/estimators.h"
+#include "tests/estimators/summary_options.h"
 #include "tests/estimators/toys.h"
 
 namespace inferon::estimators {
@@ -15,18 +16,6 @@ namespace {
 using testing::HasSubstr;
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-
-FlowOptions Options(SummaryNetwork network, std::size_t points) {
-  FlowOptions options;
-  options.dimension = 2;
-  options.input = InputNetwork::kSummary;
-  options.input_columns = points;
-  options.transforms = 4;
-  options.hidden = 16;
-  options.summaries = 8;
-  options.summary_network = network;
-  return options;
-}
 
 TrainingOptions Training(std::uint32_t epochs) {
   TrainingOptions training;

@@ -44,22 +44,22 @@ int Report(const commands::Failure& failure, bool json) {
   return code;
 }
 
-int Run(const commands::Command& command, const std::string& folder, int threads, bool json,
+int Run(const commands::Command& command, const LocalEngineOptions& options, bool json,
         std::stop_token stop) {
+  const std::filesystem::path& folder = options.folder;
   std::filesystem::create_directories(folder);
-  const auto lock = FileLock::Acquire(std::filesystem::path(folder) / "lock");
+  const auto lock = FileLock::Acquire(folder / "lock");
   if (!lock) {
     return Report({{ErrorCode::kFailedPrecondition,
-                    "a trainer works on the folder " + folder,
+                    "a trainer works on the folder " + folder.string(),
                     "Ask it with 'inferon', or stop it",
                     {}},
                    false},
                   json);
   }
   const std::unique_ptr<EstimatorFactory> factory = MakeTorchEstimatorFactory();
-  Registry registry(std::filesystem::path(folder) / "models", *factory);
-  const auto engine =
-      MakeLocalEngine({folder, threads, /*most_trainings=*/1}, registry, *factory, SystemClock());
+  Registry registry(folder / "models", *factory);
+  const auto engine = MakeLocalEngine(options, registry, *factory, SystemClock());
   const auto screen = MakePlainScreen(std::cout, std::cerr, json, SystemClock());
   commands::Context context{*engine, *screen, stop};
   const commands::Outcome outcome = command(context);
@@ -109,8 +109,8 @@ void AddLocalCommands(CLI::App& app, LocalFlags& flags, LocalRun& selected) {
   const commands::OnSelected on_selected = [&flags, &selected](CLI::App& command,
                                                                commands::Command body) {
     command.callback([&flags, &selected, body = std::move(body)] {
-      selected = [&flags, body](const std::string& folder, int threads, std::stop_token stop) {
-        return Run(body, folder, threads, flags.json, std::move(stop));
+      selected = [&flags, body](const LocalEngineOptions& options, std::stop_token stop) {
+        return Run(body, options, flags.json, std::move(stop));
       };
     });
   };

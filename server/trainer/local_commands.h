@@ -3,7 +3,8 @@
 
 #include <functional>
 #include <stop_token>
-#include <string>
+
+#include "server/trainer/engine/local_engine.h"
 
 namespace CLI {
 class App;
@@ -15,9 +16,9 @@ struct LocalFlags {
   bool json = false;
 };
 
-// Adds the commands. `selected` becomes what the command line asks for; it takes the data folder,
-// the threads of a training and a stop token, and returns the exit code.
-using LocalRun = std::function<int(const std::string& folder, int threads, std::stop_token stop)>;
+// Adds the commands. `selected` becomes what the command line asks for; it takes the engine's
+// options and a stop token, and returns the exit code.
+using LocalRun = std::function<int(const LocalEngineOptions& options, std::stop_token stop)>;
 void AddLocalCommands(CLI::App& app, LocalFlags& flags, LocalRun& selected);
 
 }  // namespace inferon::trainer

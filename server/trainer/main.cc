@@ -3,8 +3,10 @@
 #include <spdlog/spdlog.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <thread>
 
 #include "common/base/clock.h"
 #include "common/base/files.h"
@@ -28,6 +30,7 @@ constexpr int kExitRefused = 4;
 struct Flags {
   TrainerOptions options;
   int threads = 1;
+  int members_at_once = 0;
   std::string address_file;
   LocalFlags local;
   LocalRun command;  // Empty: serve.
@@ -77,8 +80,14 @@ void AddOptions(CLI::App& app, Flags& flags) {
   rpc::AddServerSecurityOptions(app, options.tls, options.guard);
   rpc::AddClientSecurityOptions(app, options.security);
   rpc::AddObservationOptions(app, options.metrics, flags.log_format);
-  app.add_option("--threads", flags.threads, "Threads of each training; part of its result")
+  app.add_option("--threads", flags.threads,
+                 "Threads of LibTorch in each network's training; part of its result")
       ->check(CLI::Range(1, 256))
+      ->capture_default_str();
+  app.add_option("--members-at-once", flags.members_at_once,
+                 "Members of an ensemble that train at the same time; the result does not depend "
+                 "on it (0: as many as processors, as a server half as many)")
+      ->check(CLI::Range(0, static_cast<int>(estimators::kMaxMembers)))
       ->capture_default_str();
   app.add_option("--log-level", flags.log_level, "debug, info, warn or error")
       ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
@@ -94,12 +103,21 @@ void AddOptions(CLI::App& app, Flags& flags) {
       ->capture_default_str();
 }
 
+// Processors that a training may keep busy: a server leaves some for queries and other trainings.
+int MembersAtOnce(const Flags& flags) {
+  if (flags.members_at_once > 0) return flags.members_at_once;
+  const unsigned processors = std::max(std::thread::hardware_concurrency(), 1u);
+  return static_cast<int>(flags.command ? processors : (processors + 1) / 2);
+}
+
 // A command on the local folder. Logs stay quiet: the command says what it has to.
 int RunLocal(const Flags& flags) {
   const rpc::StopSignals signals;
   SetUpLogging("trainer", "warn");
   try {
-    return flags.command(flags.options.folder.string(), flags.threads, signals.token());
+    return flags.command(
+        {flags.options.folder, flags.threads, MembersAtOnce(flags), /*most_trainings=*/1},
+        signals.token());
   } catch (const std::exception& error) {
     spdlog::error("{}", error.what());
     return kExitInternal;
@@ -133,6 +151,7 @@ int Main(int argc, char** argv) {
     return kExitUsage;
   }
   flags.options.manager.pipeline.training_threads = flags.threads;
+  flags.options.manager.pipeline.members_at_once = MembersAtOnce(flags);
   SetUpLogging("trainer", flags.log_level, flags.log_format);
   try {
     return Serve(flags);

@@ -80,7 +80,7 @@ class Engine {
   Engine(const std::filesystem::path& folder, bool remote)
       : factory_(MakeTorchEstimatorFactory()),
         registry_(folder / "models", *factory_),
-        local_(MakeLocalEngine({folder, 1, 4}, registry_, *factory_, SystemClock())) {
+        local_(MakeLocalEngine({folder, 1, 1, 4}, registry_, *factory_, SystemClock())) {
     if (!remote) return;
     service_ = std::make_unique<SimulatorService>(*local_, guard_, stop_.get_token());
     server_ = *rpc::StartServer({}, {service_.get()});

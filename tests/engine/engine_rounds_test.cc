@@ -64,7 +64,7 @@ class RoundsTest : public testing::Test {
   RoundsTest()
       : factory_(MakeTorchEstimatorFactory()),
         registry_(folder_.path() / "models", *factory_),
-        engine_(MakeLocalEngine({folder_.path(), 1, 4}, registry_, *factory_, SystemClock())) {}
+        engine_(MakeLocalEngine({folder_.path(), 1, 1, 4}, registry_, *factory_, SystemClock())) {}
 
   void Import(const std::string& id, DataSetRows rows) {
     const auto info = engine_->ImportDataSet(Spec(id), Once(std::move(rows)), {});

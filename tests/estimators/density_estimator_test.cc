@@ -464,27 +464,46 @@ TEST(EnsembleTest, MembersDrawIndependently) {
   EXPECT_GT(nearest(*ensemble), 0.8 * nearest(*alone));
 }
 
+TEST(EnsembleTest, MembersTrainedAtTheSameTimeAreTheSameToTheBit) {
+  const Toy toy = MakeGaussianToy(600, 2, 6);
+  FlowOptions options = FeatureOptions(2);
+  options.members = 3;
+  TrainingOptions training = ShortTraining(2);
+  TrainingResult one_by_one, together;
+  const auto alone = MustTrain(options, toy, training, &one_by_one);
+  training.members_at_once = 3;
+  const auto ensemble = MustTrain(options, toy, training, &together);
+  EXPECT_EQ(ensemble->Sample(toy.X(0), 2000, 3, 0, nullptr),
+            alone->Sample(toy.X(0), 2000, 3, 0, nullptr));
+  EXPECT_EQ(together.heldout_loss, one_by_one.heldout_loss);
+  EXPECT_EQ(together.best_heldout_loss, one_by_one.best_heldout_loss);
+}
+
+// Cut off in the second member, or with two of three on their way.
 TEST(EnsembleTest, CutOffAndResumedEqualsUninterrupted) {
   const Toy toy = MakeGaussianToy(600, 2, 6);
   FlowOptions options = FeatureOptions(2);
-  options.members = 2;
+  options.members = 3;
   TrainingOptions training = ShortTraining(3);
   training.ema_decay = 0.95;
   const auto whole = MustTrain(options, toy, training);
-  const TemporaryFolder folder;
-  training.checkpoint = folder.path() / "checkpoint";
-  std::stop_source stop;
-  training.stop = stop.get_token();
-  training.progress = [&](const TrainingProgress& p) {
-    EXPECT_LE(p.epoch, p.max_epochs);
-    if (p.epoch == 4) stop.request_stop();  // In the second member.
-  };
-  ASSERT_FALSE(TrainDensityEstimator(options, toy.Pairs(), training, nullptr));
-  training.stop = {};
-  training.progress = {};
-  const auto resumed = MustTrain(options, toy, training);
-  EXPECT_EQ(resumed->Sample(toy.X(0), 500, 3, 0, nullptr),
-            whole->Sample(toy.X(0), 500, 3, 0, nullptr));
+  for (const int at_once : {1, 2}) {
+    const TemporaryFolder folder;
+    training.members_at_once = at_once;
+    training.checkpoint = folder.path() / "checkpoint";
+    std::stop_source stop;
+    training.stop = stop.get_token();
+    training.progress = [&](const TrainingProgress& p) {
+      EXPECT_LE(p.epoch, p.max_epochs);
+      if (p.epoch == 4) stop.request_stop();
+    };
+    ASSERT_FALSE(TrainDensityEstimator(options, toy.Pairs(), training, nullptr));
+    training.stop = {};
+    training.progress = {};
+    const auto resumed = MustTrain(options, toy, training);
+    EXPECT_EQ(resumed->Sample(toy.X(0), 500, 3, 0, nullptr),
+              whole->Sample(toy.X(0), 500, 3, 0, nullptr));
+  }
 }
 
 TEST(DensityTrainingTest, BadInputIsRefusedWithAdvice) {

@@ -27,7 +27,7 @@ class ServedTrainer {
                          const rpc::GuardOptions& guard = {})
       : parts(data, QuickOptions()),
         manager(parts.Manager()),
-        engine(MakeLocalEngine({data, 1, 4}, parts.registry, *parts.factory, SystemClock())),
+        engine(MakeLocalEngine({data, 1, 1, 4}, parts.registry, *parts.factory, SystemClock())),
         guard_(rpc::OpenTokens(guard, SystemClock()).value(), guard, SystemClock(),
                [this](const std::string& name) {
                  return ProjectOf(name, manager, parts.registry, *engine);

@@ -113,6 +113,7 @@ class LocalEngine : public InferenceEngine {
                     options_.folder / "training" / spec.model,
                     base.get(),
                     options_.training_threads,
+                    options_.members_at_once,
                     progress,
                     stop};
     auto trained = TrainSimulatorModel(run, factory_, clock_);

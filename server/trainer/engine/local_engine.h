@@ -12,8 +12,9 @@ namespace inferon::trainer {
 
 struct LocalEngineOptions {
   std::filesystem::path folder;  // datasets/, training/ (checkpoints).
-  int training_threads = 1;
-  int most_trainings = 4;  // At the same time.
+  int training_threads = 1;      // Of LibTorch in each network: part of what a training gives.
+  int members_at_once = 1;       // Of an ensemble, in each training.
+  int most_trainings = 4;        // At the same time.
 };
 
 // What it refers to outlives it. One engine at a time writes into a folder.

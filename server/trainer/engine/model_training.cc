@@ -212,6 +212,7 @@ Result<TrainedModel> TrainSimulatorModel(const TrainingRun& run, EstimatorFactor
   const TrainingPlan& plan = run.plan;
   estimators::TrainingOptions training = plan.recipe.training;
   training.threads = run.threads;
+  training.members_at_once = run.members_at_once;
   training.checkpoint = run.checkpoint;
   training.stop = run.stop;
   if (run.base != nullptr) {

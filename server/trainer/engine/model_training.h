@@ -56,6 +56,7 @@ struct TrainingRun {
   std::filesystem::path checkpoint;
   const LoadedModel* base = nullptr;  // Of plan.spec.base.
   int threads = 1;
+  int members_at_once = 1;
   InferenceEngine::OnEpoch progress;
   std::stop_token stop;
 };

@@ -11,6 +11,7 @@
 #include "server/trainer/estimators/classifier_scorer.h"
 #include "server/trainer/estimators/classifier_storage.h"
 #include "server/trainer/estimators/draws.h"
+#include "server/trainer/estimators/member_training.h"
 #include "server/trainer/estimators/training.h"
 #include "server/trainer/estimators/weights.h"
 
@@ -155,20 +156,11 @@ std::string Describe(const ClassifierOptions& options, const LabelledRows& data,
          std::to_string(member) + " data " + digest.Hex();
 }
 
-// Settings of one member: a seed, a checkpoint and a share of the progress of its own.
-TrainingOptions MemberTraining(const TrainingOptions& training, std::uint32_t members,
-                               std::uint32_t member) {
-  TrainingOptions own = training;
-  const PhiloxKey key = StreamKey(training.seed, MemberPrefix(member));
+// Settings of one member: a seed and a checkpoint of its own.
+TrainingOptions MemberOptions(TrainingOptions own, std::uint32_t member) {
+  const PhiloxKey key = StreamKey(own.seed, MemberPrefix(member));
   own.seed = std::uint64_t{key[1]} << 32 | key[0];
   if (!own.checkpoint.empty()) own.checkpoint += "." + std::to_string(member);
-  if (training.progress) {
-    own.progress = [=](TrainingProgress progress) {
-      progress.epoch += member * training.max_epochs;
-      progress.max_epochs = members * training.max_epochs;
-      training.progress(progress);
-    };
-  }
   return own;
 }
 
@@ -185,28 +177,23 @@ Result<std::unique_ptr<Classifier>> TrainClassifier(const ClassifierOptions& opt
   if (status) status = CheckLabels(options, data);
   if (!status) return tl::unexpected(status.error());
 
-  const ComputeScope scope(training.threads);
+  std::vector<TensorFile> parts(options.members);
+  const auto train = [&](std::uint32_t m, const TrainingOptions& whole, TrainingResult* part) {
+    const ComputeScope scope(whole.threads);
+    const TrainingOptions own = MemberOptions(whole, m);
+    MemberTrainee trainee(options, data, own.seed, m);
+    Status ok = Train(trainee, SplitRows(theta.rows, own), own,
+                      DescribeTraining(own, Describe(options, data, m), ""), SystemClock(), part);
+    if (ok) trainee.Save(&parts[m]);
+    return ok;
+  };
+  TrainingResult own_result;
+  status = TrainMembers(options.members, training, train, &own_result);
+  if (!status) return tl::unexpected(status.error());
+  if (result != nullptr) *result = std::move(own_result);
   TensorFile file;
   file.metadata = {{"format", "inferon-classifier-1"}};
-  TrainingResult all;
-  double best = 0;
-  for (std::uint32_t m = 0; m < options.members; ++m) {
-    const TrainingOptions own = MemberTraining(training, options.members, m);
-    MemberTrainee trainee(options, data, own.seed, m);
-    TrainingResult member;
-    status = Train(trainee, SplitRows(theta.rows, own), own,
-                   DescribeTraining(own, Describe(options, data, m), ""), SystemClock(), &member);
-    if (!status) return tl::unexpected(status.error());
-    trainee.Save(&file);
-    all.epochs += member.epochs;
-    best += member.best_heldout_loss / options.members;
-    all.training_loss.insert(all.training_loss.end(), member.training_loss.begin(),
-                             member.training_loss.end());
-    all.heldout_loss.insert(all.heldout_loss.end(), member.heldout_loss.begin(),
-                            member.heldout_loss.end());
-  }
-  all.best_heldout_loss = best;
-  if (result != nullptr) *result = std::move(all);
+  for (TensorFile& part : parts) file.tensors.merge(part.tensors);
   return MakeClassifier(options, std::move(file));
 }
 

@@ -11,6 +11,7 @@
 #include "server/trainer/estimators/field_training.h"
 #include "server/trainer/estimators/flow_estimator.h"
 #include "server/trainer/estimators/flow_lanes.h"
+#include "server/trainer/estimators/member_training.h"
 #include "server/trainer/estimators/pairs.h"
 #include "server/trainer/estimators/training.h"
 
@@ -178,32 +179,65 @@ Result<std::unique_ptr<DensityNetwork>> TrainedNetwork(const FlowOptions& option
   return network;
 }
 
-// One flow on the given rows, from `start` where there is one. The seed of its start weights and
-// shuffles is training.seed.
-Result<std::unique_ptr<StoredEstimator>> TrainFlow(const FlowOptions& options, const PairData& data,
-                                                   const RowSplit& split,
-                                                   const TrainingOptions& training,
-                                                   const StoredPart* start,
-                                                   TrainingResult* result) {
-  auto network =
-      start == nullptr
-          ? Result<std::unique_ptr<DensityNetwork>>(NewNetwork(options, data, split, training))
-          : TrainedNetwork(options, *start);
-  if (!network) return tl::unexpected(network.error());
-  if (Status ok = (*network)->UseDevice(training.device); !ok) return tl::unexpected(ok.error());
-  std::string description =
-      DescribeTraining(training, (*network)->Architecture(), DescribePairs(data));
-  if (start != nullptr) description += " from " + Sha256Hex(EncodeTensors(start->tensors));
-  const auto trainee = MakeTrainee(**network, data, training.seed);
-  const Status status = Train(*trainee, split, training, description, SystemClock(), result);
-  if (!status) return tl::unexpected(status.error());
-  FitOutliers(data.x, split.training, network->get());
-  if (Status ok = (*network)->UseDevice(kCpuDevice); !ok) return tl::unexpected(ok.error());
-  auto estimator = MakeNetworkEstimator(std::move(*network));
-  if (IsField(options.family)) {
-    result->best_heldout_loss = -HeldoutLogDensity(*estimator, data, split, training.seed);
+// Settings of one member: a seed and a checkpoint of its own; member 0 has those of the whole.
+TrainingOptions MemberOptions(TrainingOptions own, std::uint32_t member) {
+  if (member == 0) return own;
+  const PhiloxKey key = StreamKey(own.seed, "member" + std::to_string(member));
+  own.seed = std::uint64_t{key[0]} << 32 | key[1];
+  if (!own.checkpoint.empty()) own.checkpoint += ".member" + std::to_string(member);
+  return own;
+}
+
+using Networks = std::vector<std::unique_ptr<DensityNetwork>>;
+
+// The networks of all members before their training: from `start` where there is one (a part for
+// each member), else from the seed. Scaling needs many rows in memory, so one after another.
+Result<Networks> StartNetworks(const FlowOptions& options, const PairData& data,
+                               const RowSplit& split, const TrainingOptions& training,
+                               std::span<const StoredPart> start) {
+  FlowOptions one = options;
+  one.members = 1;
+  const std::size_t count = start.empty() ? options.members : start.size();
+  Networks networks;
+  for (std::uint32_t m = 0; m < count; ++m) {
+    auto network = start.empty() ? Result<std::unique_ptr<DensityNetwork>>(
+                                       NewNetwork(one, data, split, MemberOptions(training, m)))
+                                 : TrainedNetwork(one, start[m]);
+    if (!network) return tl::unexpected(network.error());
+    if (Status ok = (*network)->UseDevice(training.device); !ok) return tl::unexpected(ok.error());
+    networks.push_back(std::move(*network));
   }
-  return estimator;
+  return networks;
+}
+
+Status TrainNetwork(const PairData& data, const RowSplit& split, const TrainingOptions& training,
+                    const StoredPart* start, DensityNetwork* network, TrainingResult* result) {
+  const ComputeScope scope(training.threads);
+  std::string description =
+      DescribeTraining(training, network->Architecture(), DescribePairs(data));
+  if (start != nullptr) description += " from " + Sha256Hex(EncodeTensors(start->tensors));
+  const auto trainee = MakeTrainee(*network, data, training.seed);
+  return Train(*trainee, split, training, description, SystemClock(), result);
+}
+
+// The estimator of trained networks; one after another, as above. A field's loss in `result`
+// becomes minus its log density.
+Result<std::unique_ptr<DensityEstimator>> Join(Networks networks, const PairData& data,
+                                               const RowSplit& split, std::uint64_t seed,
+                                               TrainingResult* result) {
+  const bool is_field = IsField(networks.front()->options().family);
+  if (is_field) result->best_heldout_loss = 0;
+  std::vector<std::unique_ptr<StoredEstimator>> members;
+  for (auto& network : networks) {
+    FitOutliers(data.x, split.training, network.get());
+    if (Status ok = network->UseDevice(kCpuDevice); !ok) return tl::unexpected(ok.error());
+    members.push_back(MakeNetworkEstimator(std::move(network)));
+    if (!is_field) continue;
+    result->best_heldout_loss -= HeldoutLogDensity(*members.back(), data, split, seed) /
+                                 static_cast<double>(networks.size());
+  }
+  if (members.size() == 1) return std::move(members.front());
+  return MakeEnsemble(std::move(members));
 }
 
 // What a training starts from: a part for each member; empty: from the seed.
@@ -228,22 +262,20 @@ Result<std::unique_ptr<DensityEstimator>> TrainDensityEstimator(const FlowOption
   if (!start) return tl::unexpected(start.error());
   const ComputeScope scope(training.threads);
   const RowSplit split = SplitRows(data.x.rows, training);
-  FlowOptions one = options;
-  one.members = 1;
-  const auto count = start->empty() ? options.members : static_cast<std::uint32_t>(start->size());
-  std::vector<std::unique_ptr<StoredEstimator>> members;
-  TrainingResult total;
-  for (std::uint32_t m = 0; m < count; ++m) {
-    TrainingResult part;
-    auto member = TrainFlow(one, data, split, MemberTraining(training, m, count, total),
-                            start->empty() ? nullptr : &(*start)[m], &part);
-    if (!member) return tl::unexpected(member.error());
-    AppendMember(part, &total);
-    members.push_back(std::move(*member));
+  auto networks = StartNetworks(options, data, split, training, *start);
+  if (!networks) return tl::unexpected(networks.error());
+  const auto train = [&](std::uint32_t m, const TrainingOptions& own, TrainingResult* part) {
+    return TrainNetwork(data, split, MemberOptions(own, m), start->empty() ? nullptr : &(*start)[m],
+                        (*networks)[m].get(), part);
+  };
+  TrainingResult own_result;
+  const auto count = static_cast<std::uint32_t>(networks->size());
+  if (Status ok = TrainMembers(count, training, train, &own_result); !ok) {
+    return tl::unexpected(ok.error());
   }
-  if (result != nullptr) *result = total;
-  if (members.size() == 1) return std::move(members.front());
-  return MakeEnsemble(std::move(members));
+  auto estimator = Join(std::move(*networks), data, split, training.seed, &own_result);
+  if (estimator && result != nullptr) *result = std::move(own_result);
+  return estimator;
 }
 
 }  // namespace inferon::estimators

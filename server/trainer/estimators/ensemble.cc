@@ -190,36 +190,6 @@ std::unique_ptr<StoredEstimator> MakeEnsemble(
   return std::make_unique<Ensemble>(std::move(members));
 }
 
-TrainingOptions MemberTraining(const TrainingOptions& whole, std::uint32_t member,
-                               std::uint32_t members, const TrainingResult& done) {
-  TrainingOptions own = whole;
-  if (member > 0) {
-    const PhiloxKey key = StreamKey(whole.seed, "member" + std::to_string(member));
-    own.seed = std::uint64_t{key[0]} << 32 | key[1];
-    if (!whole.checkpoint.empty()) own.checkpoint += ".member" + std::to_string(member);
-  }
-  if (members > 1 && whole.progress) {
-    own.progress = [report = whole.progress, before = done.epochs, member, members,
-                    each = whole.max_epochs](TrainingProgress p) {
-      p.epoch += before;
-      p.max_epochs += before + (members - member - 1) * each;
-      report(p);
-    };
-  }
-  return own;
-}
-
-void AppendMember(const TrainingResult& part, TrainingResult* total) {
-  const double before = total->members * total->best_heldout_loss;
-  total->members += 1;
-  total->best_heldout_loss = (before + part.best_heldout_loss) / total->members;
-  total->epochs += part.epochs;
-  total->training_loss.insert(total->training_loss.end(), part.training_loss.begin(),
-                              part.training_loss.end());
-  total->heldout_loss.insert(total->heldout_loss.end(), part.heldout_loss.begin(),
-                             part.heldout_loss.end());
-}
-
 Result<std::vector<StoredPart>> ReadParts(const std::string& architecture,
                                           const std::filesystem::path& weights) {
   auto file = ReadTensors(weights);

@@ -67,7 +67,8 @@ struct TrainingOptions {
   double heldout_share = 0.1;     // Last rows, after a seeded shuffle of all rows.
   double ema_decay = 0;           // Of the running mean of the weights that is kept; 0: none.
   std::uint64_t seed = 0;         // Start weights, shuffles, dropout, dequantisation.
-  int threads = 1;                // Fixed: part of what makes a training repeatable.
+  int threads = 1;                // Of LibTorch in each network: part of what the training gives.
+  int members_at_once = 1;        // Of an ensemble; what they become does not depend on it.
   // Where the networks on time series compute: "cpu", or "cuda" where LibTorch has it. The flow
   // computes on the CPU always.
   std::string device = "cpu";
@@ -145,7 +146,7 @@ struct FlowOptions {
   // inputs and a linear skip.
   std::uint32_t feature_revision = 2;
   std::vector<Axis> axes = {};  // By column; empty: all kUnit.
-  std::uint32_t members = 1;    // Flows, trained one after another; the density is their mean.
+  std::uint32_t members = 1;    // Flows; the density is their mean.
 };
 inline constexpr std::uint32_t kMaxMembers = 32;
 inline constexpr std::uint32_t kMaxTrials = 1024;

@@ -232,6 +232,10 @@ Status CheckTrainingOptions(const TrainingOptions& options, std::size_t rows) {
   if (options.threads < 1 || options.threads > 1024) {
     return refuse("threads is " + std::to_string(options.threads), "set it to 1..1024");
   }
+  if (options.members_at_once < 1) {
+    return refuse("members_at_once is " + std::to_string(options.members_at_once),
+                  "set it to at least 1");
+  }
   return {};
 }
 

@@ -42,9 +42,9 @@ class GrpcTrainerServer : public TrainerServer {
         registry_(options.folder / "models", factory, options.models_in_memory),
         studies_(options.folder / "studies", *study_experiments_, factory, registry_, clock,
                  options.manager),
-        engine_(MakeLocalEngine(
-            {options.folder, options.manager.pipeline.training_threads, options.most_trainings},
-            registry_, factory, clock)),
+        engine_(MakeLocalEngine({options.folder, options.manager.pipeline.training_threads,
+                                 options.manager.pipeline.members_at_once, options.most_trainings},
+                                registry_, factory, clock)),
         guard_(std::move(tokens), options.guard, clock,
                [this](const std::string& name) {
                  return ProjectOf(name, studies_, registry_, *engine_);

@@ -48,6 +48,7 @@ estimators::TrainingOptions ClassifierTraining(const StudyContext& study, std::s
   training.seed = DerivedSeed(study.spec.seed, "classifier");
   training.checkpoint = study.folder / "classifier.checkpoint";
   training.threads = study.options.training_threads;
+  training.members_at_once = study.options.members_at_once;
   training.stop = stop;
   training.progress = [&study](const estimators::TrainingProgress& p) {
     study.journal.Progress("classifier", p.epoch, p.max_epochs);

@@ -54,6 +54,7 @@ estimators::TrainingOptions TrainingOf(const StudyContext& study, const std::str
   training.seed = DerivedSeed(study.spec.seed, input);
   training.checkpoint = study.folder / (input + ".checkpoint");
   training.threads = study.options.training_threads;
+  training.members_at_once = study.options.members_at_once;
   training.stop = stop;
   training.progress = [&study, input](const estimators::TrainingProgress& p) {
     study.journal.Progress(input, p.epoch, p.max_epochs);

@@ -26,7 +26,8 @@ struct PipelineOptions {
   std::uint32_t classifier_members = 2;
   std::uint32_t classifier_hidden = 128;
   std::uint32_t classifier_epochs = 60;
-  int training_threads = 1;               // Of each training; part of what it gives.
+  int training_threads = 1;               // Of LibTorch in each network; part of what it gives.
+  int members_at_once = 1;                // Of an ensemble, in each training.
   std::uint32_t calibration_draws = 400;  // Posterior draws for each rank and coverage.
   std::uint32_t validation_traces = 8;    // Observations of figure 4.
   // Called at named points, for tests that stop a study there.

@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "common/base/files.h"
 #include "common/neuron/parameters.h"
 #include "common/rpc/convert.h"
 
@@ -92,6 +93,31 @@ void ApplyNumbers(const StudyOptions& options, v1::StudySpec& spec) {
   }
 }
 
+constexpr std::size_t kMostConfigBytes = 64 * 1024;  // As the trainer.
+
+Status ApplyEstimator(const std::string& estimator, const std::string& config,
+                      v1::EstimatorSpec& spec) {
+  spec.set_estimator(estimator);
+  if (config.empty()) return {};
+  auto text = ReadFile(config, kMostConfigBytes);
+  if (!text) return tl::unexpected(text.error());
+  spec.set_config(std::move(*text));
+  return {};
+}
+
+void AddEstimators(CLI::App& command, StudyOptions& options) {
+  const auto text = [&](const char* name, std::string& value, const char* type, const char* help) {
+    command.add_option(name, value, help)->type_name(type)->group("Estimators");
+  };
+  text("--features-estimator", options.features_estimator, "NAME",
+       "Of the 12 features: flow (default), affine-flow, flow-matching or diffusion");
+  text("--summary-estimator", options.summary_estimator, "NAME", "The same of traces");
+  text("--features-config", options.features_config, "FILE",
+       "Settings of its training as JSON, as for model train --config");
+  text("--summary-config", options.summary_config, "FILE",
+       "The same of traces, with their network: {\"summary\": \"transformer\"}");
+}
+
 void AddCounts(CLI::App& command, StudyOptions& options) {
   const auto count = [&](const char* name, std::uint32_t& value, const char* help) {
     command.add_option(name, value, help)
@@ -147,6 +173,7 @@ void AddStudyOptions(CLI::App& command, StudyOptions& options) {
                    "Take results of devices in different modes (hardware, fake, ...)");
   command.add_flag("--detach", options.detach, "Start the study and return at once");
   AddCounts(command, options);
+  AddEstimators(command, options);
   AddExperimentOptions(command, options.experiment);
 }
 
@@ -174,6 +201,13 @@ Result<v1::StudySpec> MakeStudySpec(const StudyOptions& options) {
                                                                   : options.project);
   for (const std::uint32_t code : options.target) spec.add_target_codes(code);
   ApplyNumbers(options, spec);
+  Status ok = ApplyEstimator(options.features_estimator, options.features_config,
+                             *spec.mutable_features_estimator());
+  if (ok) {
+    ok = ApplyEstimator(options.summary_estimator, options.summary_config,
+                        *spec.mutable_summary_estimator());
+  }
+  if (!ok) return tl::unexpected(ok.error());
   return spec;
 }
 

@@ -35,6 +35,8 @@ struct StudyOptions {
   std::uint32_t trials = 0;
   std::uint32_t features_epochs = 0;
   std::uint32_t summary_epochs = 0;
+  std::string features_estimator, summary_estimator;  // Empty: the trainer's default.
+  std::string features_config, summary_config;        // JSON files; empty: none.
   std::string project = "projects/default";
   std::string report;  // Folder for the report; empty: none.
   bool detach = false;
@@ -46,7 +48,8 @@ struct StudyOptions {
 
 void AddStudyOptions(CLI::App& command, StudyOptions& options);
 
-// Refuses a malformed id, profile or protocol, and a target that does not fit the profile.
+// Refuses a malformed id, profile or protocol, a target that does not fit the profile, and a config
+// that cannot be read.
 Result<v1::StudySpec> MakeStudySpec(const StudyOptions& options);
 
 }  // namespace inferon::cli

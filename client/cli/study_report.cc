@@ -49,11 +49,12 @@ std::string DescribeProtocol(const Protocol& protocol) {
 
 std::string DescribeEstimator(const v1::EstimatorSpec& spec) {
   return fmt::format(
-      "{}{} coupling transforms, {} hidden units, {} bins, at most {} epochs, patience "
-      "{}, batches of {}, learning rate {:g}",
-      spec.members() > 1 ? fmt::format("mean of {} flows: ", spec.members()) : "",
+      "{}{}: {} transforms, {} hidden units, {} bins, at most {} epochs, patience {}, batches of "
+      "{}, learning rate {:g}{}",
+      spec.estimator(), spec.members() > 1 ? fmt::format(", mean of {}", spec.members()) : "",
       spec.transforms(), spec.hidden(), spec.bins(), spec.max_epochs(), spec.patience(),
-      spec.batch_size(), spec.learning_rate());
+      spec.batch_size(), spec.learning_rate(),
+      spec.config().empty() ? "" : ", config " + spec.config());
 }
 
 std::vector<report::ReportSetting> SettingsOf(const v1::Study& study, const Protocol& protocol,

@@ -13,6 +13,8 @@ namespace inferon::trainer {
 class EstimatorFactory {
  public:
   virtual ~EstimatorFactory() = default;
+  virtual Status CheckSettings(const estimators::FlowOptions& options,
+                               const estimators::TrainingOptions& training, std::size_t rows) = 0;
   virtual Result<std::unique_ptr<estimators::DensityEstimator>> TrainDensityEstimator(
       const estimators::FlowOptions& options, const estimators::PairData& data,
       const estimators::TrainingOptions& training, estimators::TrainingResult* result) = 0;

@@ -5,6 +5,10 @@ namespace {
 
 class TorchEstimatorFactory : public EstimatorFactory {
  public:
+  Status CheckSettings(const estimators::FlowOptions& options,
+                       const estimators::TrainingOptions& training, std::size_t rows) override {
+    return estimators::CheckSettings(options, training, rows);
+  }
   Result<std::unique_ptr<estimators::DensityEstimator>> TrainDensityEstimator(
       const estimators::FlowOptions& options, const estimators::PairData& data,
       const estimators::TrainingOptions& training, estimators::TrainingResult* result) override {

@@ -154,6 +154,12 @@ class HistogramEstimator : public estimators::DensityEstimator {
 
 class HistogramFactory : public EstimatorFactory {
  public:
+  // What the estimator library knows of devices on a machine without one.
+  Status CheckSettings(const estimators::FlowOptions&, const estimators::TrainingOptions& training,
+                       std::size_t) override {
+    if (training.device == "cpu") return {};
+    return Fail(ErrorCode::kFailedPrecondition, "this LibTorch finds no CUDA device", "choose cpu");
+  }
   Result<std::unique_ptr<estimators::DensityEstimator>> TrainDensityEstimator(
       const estimators::FlowOptions& options, const estimators::PairData& data,
       const estimators::TrainingOptions& training, estimators::TrainingResult* result) override {

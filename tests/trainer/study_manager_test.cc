@@ -1,6 +1,6 @@
 #include "server/trainer/studies/study_manager.h"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include <cmath>
 #include <fstream>
@@ -9,10 +9,13 @@
 #include <set>
 
 #include "common/base/trace.h"
+#include "server/trainer/queries/posterior.h"
 #include "tests/trainer/study_fixture.h"
 
 namespace inferon::trainer {
 namespace {
+
+using testing::HasSubstr;
 
 class StudyManagerTest : public ::testing::Test {
  protected:
@@ -50,7 +53,65 @@ TEST_F(StudyManagerTest, EstimatorsAreEnsemblesAndThoseOfOlderStudiesOneFlow) {
   nlohmann::json json = ToJson(spec);
   EXPECT_EQ(StudySpecFromJson(json), spec);
   json["features_estimator"].erase("members");
-  EXPECT_EQ(StudySpecFromJson(json).features_estimator.members, 1u);
+  json["features_estimator"].erase("estimator");
+  json["features_estimator"].erase("config");
+  const EstimatorSpec older = StudySpecFromJson(json).features_estimator;
+  EXPECT_EQ(older.members, 1u);
+  EXPECT_EQ(older.estimator, "flow");
+}
+
+TEST_F(StudyManagerTest, AnEstimatorsNumbersAreThoseOfItsConfigThenTheSpecsThenItsRules) {
+  StudySpec spec = ToySpec();
+  spec.features_estimator = {.hidden = 48, .estimator = "diffusion"};
+  spec.summary_estimator = {.hidden = 48,
+                            .max_epochs = 7,
+                            .config = R"({"summary": "dilated", "hidden": 96, "repair": true})"};
+  FillDefaults(spec);
+  EXPECT_EQ(spec.features_estimator.hidden, 48u);
+  EXPECT_EQ(spec.features_estimator.transforms, 3u);
+  EXPECT_EQ(spec.features_estimator.members, 1u);
+  EXPECT_EQ(spec.summary_estimator.estimator, "flow");
+  EXPECT_EQ(spec.summary_estimator.hidden, 96u);
+  EXPECT_EQ(spec.summary_estimator.max_epochs, 7u);
+  EXPECT_EQ(spec.summary_estimator.members, 2u);
+
+  const auto features = StudyRecipe(spec, "features"), summary = StudyRecipe(spec, "summary");
+  ASSERT_TRUE(features && summary);
+  EXPECT_EQ(features->flow.family, estimators::DensityFamily::kDiffusion);
+  EXPECT_EQ(features->training.ema_decay, 0.999);
+  EXPECT_FALSE(features->repair);
+  EXPECT_EQ(summary->flow.summary_network, estimators::SummaryNetwork::kDilated);
+  EXPECT_EQ(summary->flow.hidden, 96u);
+  EXPECT_EQ(summary->training.weight_decay, 0.03);
+  EXPECT_TRUE(summary->repair);
+
+  const StudySpec once = spec;
+  FillDefaults(spec);
+  EXPECT_TRUE(spec == once);
+}
+
+TEST_F(StudyManagerTest, RepairIsFittedOnRequestKeptWithTheModelAndSaid) {
+  StudySpec spec = ToySpec();
+  spec.features_estimator.config = R"({"repair": true})";
+  const StudyRecord study = parts_.Run("toy", spec);
+  ASSERT_EQ(study.state, StudyState::kSucceeded) << study.error;
+  EXPECT_TRUE(parts_.registry.Get("toy-summary")->repair.empty());
+  EXPECT_THAT(parts_.registry.Get("toy-features")->repair, HasSubstr("\"scale\""));
+  const std::filesystem::path folder = parts_.data / "models";
+  EXPECT_THAT(*ReadFile(folder / "toy-features" / "model.json"), HasSubstr("\"schema\": 3"));
+  EXPECT_THAT(*ReadFile(folder / "toy-summary" / "model.json"), HasSubstr("\"schema\": 1"));
+
+  const auto model = parts_.registry.Load("toy-features");
+  ASSERT_TRUE(model) << model.error().Text();
+  std::vector<std::string> warnings;
+  WarnOfEstimator(**model, warnings);
+  EXPECT_THAT(warnings, testing::ElementsAre(HasSubstr("toy-features are repaired")));
+  // The weights are as trained: without the repair they give other draws.
+  const auto plain = parts_.factory->LoadDensityEstimator(
+      (*model)->record.architecture, folder / "toy-features" / "weights.safetensors");
+  const std::vector<float> x((*plain)->input_columns(), 900.0f);
+  EXPECT_NE((*model)->estimator->Sample(x, 50, 1, 0, nullptr),
+            (*plain)->Sample(x, 50, 1, 0, nullptr));
 }
 
 TEST_F(StudyManagerTest, BadSettingsAreRefusedAndLeaveNothing) {
@@ -80,6 +141,20 @@ TEST_F(StudyManagerTest, BadSettingsAreRefusedAndLeaveNothing) {
   EXPECT_TRUE(refused([](StudySpec& s) { s.features_estimator.transforms = 21; }));
   EXPECT_TRUE(refused([](StudySpec& s) { s.summary_estimator.learning_rate = 2; }));
   EXPECT_TRUE(refused([](StudySpec& s) { s.features_estimator.members = 33; }));
+  EXPECT_TRUE(refused([](StudySpec& s) { s.features_estimator.estimator = "forest"; }));
+  const auto config = [&](std::string text) {
+    return refused([&](StudySpec& s) { s.features_estimator.config = std::move(text); });
+  };
+  EXPECT_TRUE(config("not JSON"));
+  EXPECT_TRUE(config(R"({"epochs": 3})"));
+  EXPECT_TRUE(config(R"({"members": 33})"));
+  EXPECT_TRUE(config(R"({"trials": 2})"));
+  EXPECT_TRUE(config(R"({"repair": 1})"));
+  EXPECT_TRUE(config(R"({"summary": "dilated"})"));  // It reads traces only.
+  EXPECT_TRUE(config("{" + std::string(kMostConfigBytes - 1, ' ') + "}"));
+  StudySpec on_gpu = ToySpec();
+  on_gpu.summary_estimator.config = R"({"device": "cuda"})";
+  EXPECT_EQ(CodeOf("toy", on_gpu), ErrorCode::kFailedPrecondition);
   for (const char* id : {"", "Toy", "-toy", "a_b", "../x", "a/b"}) {
     EXPECT_EQ(CodeOf(id, ToySpec()), ErrorCode::kInvalidArgument) << id;
   }

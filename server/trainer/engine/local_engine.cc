@@ -354,17 +354,7 @@ class LocalEngine : public InferenceEngine {
     }
     Question question{std::move(*model), {}};
     WarnOfOutlier(*question.model, query.x, question.warnings);
-    if (!question.model->estimator->exact_density()) {
-      question.warnings.emplace_back(
-          "the log densities of this estimator are approximate: they come from an equation that is "
-          "solved in steps; those of flow and affine-flow are exact");
-    }
-    if (!simulator.repair.empty()) {
-      question.warnings.push_back(
-          fmt::format("draws and densities of model {} are repaired: scaled and shifted to fit "
-                      "held-out pairs (model.json has the factors)",
-                      question.model->record.id));
-    }
+    WarnOfEstimator(*question.model, question.warnings);
     return question;
   }
 

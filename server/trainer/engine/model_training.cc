@@ -13,7 +13,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t kMostRepairRows = 2000;
 constexpr const char* kBaseKey = "from";      // In a model's settings.
 constexpr const char* kBaseSuffix = ".base";  // Weights that a training goes on from.
 
@@ -50,41 +49,14 @@ ModelRecord RecordOf(const TrainingRun& run, const estimators::TrainingResult& r
   return record;
 }
 
-// A config without its key "repair".
-struct Config {
-  std::string rest;
-  bool repair = false;
-};
-Result<Config> TakeRepair(const std::string& text) {
-  json j = json::parse(text, nullptr, false);
-  if (!j.is_object() || !j.contains("repair")) return Config{text, false};  // Checked later.
-  if (!j["repair"].is_boolean()) {
-    return InvalidArgument("repair is neither true nor false",
-                           "Give \"repair\": true or leave it out");
-  }
-  const bool repair = j["repair"].get<bool>();
-  j.erase("repair");
-  return Config{j.empty() ? "" : j.dump(), repair};
-}
-
 std::string FitRepairOf(const TrainingRun& run, const estimators::DensityEstimator& estimator) {
   const TrainingPlan& plan = run.plan;
   const auto split = estimators::SplitRows(run.data.info.rows, plan.recipe.training);
-  const std::vector<std::uint32_t> rows = RepairRows(split.heldout);
-  std::vector<float> theta;
-  for (const std::uint32_t row : rows) {
-    const std::vector<float> point = plan.space.Centres(run.data.theta.Row(row));
-    theta.insert(theta.end(), point.begin(), point.end());
-  }
-  const estimators::RowSource all = run.data.XSource();
-  const estimators::RowSource x{rows.size(), all.columns,
-                                [&](std::span<const std::uint32_t> indices, float* out) {
-                                  std::vector<std::uint32_t> wanted;
-                                  for (const std::uint32_t i : indices) wanted.push_back(rows[i]);
-                                  all.fill(wanted, out);
-                                }};
-  return RepairJson(FitRepair(estimator, x, {theta.data(), rows.size(), plan.space.dimension()},
-                              plan.space.Axes()));
+  const auto centre = [&](std::uint32_t row) {
+    return plan.space.Centres(run.data.theta.Row(row));
+  };
+  return RepairJson(
+      FitHeldoutRepair(estimator, run.data.XSource(), centre, split.heldout, plan.space.Axes()));
 }
 
 Status CheckRows(const StoredDataSet& data, std::uint64_t least) {
@@ -143,12 +115,9 @@ Result<TrainingPlan> PlanTraining(const TrainSpec& spec, const StoredDataSet& da
   auto recipe = DefaultRecipe(spec.estimator, {data.info.rows, data.info.spec.columns, space.Axes(),
                                                data.info.spec.traces});
   if (!recipe) return tl::unexpected(recipe.error());
-  auto config = TakeRepair(spec.config);
-  if (!config) return tl::unexpected(config.error());
-  if (Status ok = ApplyConfig(config->rest, &*recipe); !ok) return tl::unexpected(ok.error());
+  if (Status ok = ApplyConfig(spec.config, &*recipe); !ok) return tl::unexpected(ok.error());
   recipe->training.seed = spec.seed;
-  return TrainingPlan{
-      spec, data.info.sha256, std::move(space), std::move(*recipe), config->repair, {}, {}};
+  return TrainingPlan{spec, data.info.sha256, std::move(space), std::move(*recipe), {}, {}};
 }
 
 Result<TrainingPlan> PlanTuning(const TrainSpec& spec, const StoredDataSet& data,
@@ -166,9 +135,7 @@ Result<TrainingPlan> PlanTuning(const TrainSpec& spec, const StoredDataSet& data
                            "Leave --estimator out: a fine-tuned model keeps its base's");
   }
   const estimators::FlowOptions before = recipe->flow;
-  const auto config = TakeRepair(spec.config);
-  if (!config) return tl::unexpected(config.error());
-  if (Status ok = ApplyConfig(config->rest, &*recipe); !ok) return tl::unexpected(ok.error());
+  if (Status ok = ApplyConfig(spec.config, &*recipe); !ok) return tl::unexpected(ok.error());
   if (!SameNetworks(before, recipe->flow)) {
     return InvalidArgument("the configuration changes the networks of a model that is fine-tuned",
                            "Change settings of the training only, such as learning_rate");
@@ -176,17 +143,14 @@ Result<TrainingPlan> PlanTuning(const TrainSpec& spec, const StoredDataSet& data
   recipe->training.seed = spec.seed;
   TrainSpec named = spec;
   named.base = base.id;  // It may have been asked for by an alias.
-  return TrainingPlan{std::move(named), data.info.sha256,  std::move(*space),  std::move(*recipe),
-                      config->repair,   base.architecture, base.weights_sha256};
+  return TrainingPlan{std::move(named),   data.info.sha256,  std::move(*space),
+                      std::move(*recipe), base.architecture, base.weights_sha256};
 }
 
 std::string TrainingPlan::Settings() const {
-  if (!repair && spec.base.empty()) return RecipeJson(recipe);
+  if (spec.base.empty()) return RecipeJson(recipe);
   json settings = json::parse(RecipeJson(recipe));
-  if (repair) settings["repair"] = true;
-  if (!spec.base.empty()) {
-    settings[kBaseKey] = {{"model", spec.base}, {"weights_sha256", base_weights_sha256}};
-  }
+  settings[kBaseKey] = {{"model", spec.base}, {"weights_sha256", base_weights_sha256}};
   return settings.dump();
 }
 
@@ -194,12 +158,6 @@ std::string BaseOf(const std::string& settings) {
   const json all = json::parse(settings, nullptr, false);
   if (!all.is_object() || !all.contains(kBaseKey) || !all[kBaseKey].is_object()) return {};
   return all[kBaseKey].value("model", std::string());
-}
-
-std::vector<std::uint32_t> RepairRows(std::span<const std::uint32_t> heldout) {
-  const auto rows = heldout.subspan(heldout.size() / 2);
-  const auto most = rows.first(std::min(rows.size(), kMostRepairRows));
-  return {most.begin(), most.end()};
 }
 
 bool IsMadeBy(const ModelRecord& record, const TrainingPlan& plan) {
@@ -234,7 +192,7 @@ Result<TrainedModel> TrainSimulatorModel(const TrainingRun& run, EstimatorFactor
   auto estimator = factory.TrainDensityEstimator(plan.recipe.flow, pairs, training, &result);
   if (!estimator) return tl::unexpected(estimator.error());
   TrainedModel trained{RecordOf(run, result, clock), std::move(*estimator)};
-  if (plan.repair) trained.record.simulator->repair = FitRepairOf(run, *trained.estimator);
+  if (plan.recipe.repair) trained.record.repair = FitRepairOf(run, *trained.estimator);
   return trained;
 }
 

@@ -25,15 +25,10 @@ struct TrainingPlan {
   std::string data_set_sha256;
   ThetaSpace space;
   Recipe recipe;
-  bool repair = false;  // Shift and scale the posteriors so that held-out pairs fit best.
   std::string base_architecture, base_weights_sha256;  // Of spec.base.
 
   std::string Settings() const;  // JSON text for the model's record.
 };
-
-// Rows of the data set, held out of the training, that a repair is fitted on; the others of the
-// held-out rows are left to check it.
-std::vector<std::uint32_t> RepairRows(std::span<const std::uint32_t> heldout);
 
 // kInvalidArgument for settings out of range; kFailedPrecondition with fewer rows than
 // kLeastTrainingRows.

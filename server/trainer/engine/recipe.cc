@@ -110,6 +110,14 @@ Status Assign(const Json& value, const char* key, std::string& to) {
   return {};
 }
 
+Status Assign(const Json& value, const char* key, bool& to) {
+  if (!value.is_boolean()) {
+    return Refuse(fmt::format("\"{}\" is neither true nor false", key), "Give one of these");
+  }
+  to = value.get<bool>();
+  return {};
+}
+
 // The settings of BayesFlow 2 beside its time-series network: dual couplings are two half steps.
 void UsePaperSettings(Recipe* recipe) {
   recipe->flow.summaries = 16;
@@ -180,15 +188,15 @@ Status ApplyConfig(std::string_view text, Recipe* recipe) {
   if (text.empty()) return {};
   const Json json = Json::parse(text, nullptr, false);
   if (!json.is_object()) return Refuse("it is not a JSON object", "Write {\"max_epochs\": 100}");
-  std::vector<std::string> known = {"summary", "device"};
+  std::vector<std::string> known = {"summary"};
   Status status = AssignSummary(json, recipe);
-  if (status && json.contains("device")) {
-    status = Assign(json["device"], "device", recipe->training.device);
-  }
-  ForEachField(*recipe, [&](const char* key, auto& value) {
+  const auto take = [&](const char* key, auto& value) {
     known.emplace_back(key);
     if (status && json.contains(key)) status = Assign(json[key], key, value);
-  });
+  };
+  take("device", recipe->training.device);
+  take("repair", recipe->repair);
+  ForEachField(*recipe, take);
   if (!status) return status;
   for (const auto& [key, value] : json.items()) {
     if (std::find(known.begin(), known.end(), key) == known.end()) {
@@ -205,6 +213,7 @@ std::string RecipeJson(const Recipe& recipe) {
     json["summary"] = estimators::NameOf(recipe.flow.summary_network);
   }
   if (recipe.training.device != "cpu") json["device"] = recipe.training.device;
+  if (recipe.repair) json["repair"] = true;
   Recipe copy = recipe;
   ForEachField(copy, [&](const char* key, auto& value) { json[key] = value; });
   return json.dump();

@@ -15,6 +15,7 @@ struct Recipe {
   std::string estimator;  // One of EstimatorNames().
   estimators::FlowOptions flow;
   estimators::TrainingOptions training;
+  bool repair = false;  // Shift and scale the posteriors so that held-out pairs fit best.
 };
 
 // What the rules look at.
@@ -33,7 +34,7 @@ std::vector<std::string> EstimatorNames();
 Result<Recipe> DefaultRecipe(const std::string& estimator, const TrainingShape& shape);
 
 // Changes a recipe by a JSON object with any of the keys summary (conv-gru, dilated, transformer or
-// paper, which brings all settings of BayesFlow 2 along), device, transforms, hidden, bins,
+// paper, which brings all settings of BayesFlow 2 along), device, repair, transforms, hidden, bins,
 // members, summaries, trials, max_epochs, patience, plateau_epochs, cooldown_epochs, batch_size,
 // learning_rate, weight_decay, gradient_clip, ema_decay, heldout_share. kInvalidArgument names the
 // key. "" changes nothing.

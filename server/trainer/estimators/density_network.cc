@@ -281,12 +281,15 @@ at::Tensor DensityNetwork::Context(const at::Tensor& scaled) const {
   return (*input_)(scaled.to(device_)).to(at::kCPU);
 }
 
-Status DensityNetwork::UseDevice(const std::string& device) {
+Status CheckFlowDevice(const FlowOptions& options, const std::string& device) {
   if (Status ok = CheckDevice(device); !ok) return ok;
-  if (device != kCpuDevice && !summary()) {
-    return InvalidArgument("estimators on values compute on the CPU only",
-                           "leave the device out: a network this small is slower on a GPU");
-  }
+  if (device == kCpuDevice || options.input == InputNetwork::kSummary) return {};
+  return InvalidArgument("estimators on values compute on the CPU only",
+                         "leave the device out: a network this small is slower on a GPU");
+}
+
+Status DensityNetwork::UseDevice(const std::string& device) {
+  if (Status ok = CheckFlowDevice(options(), device); !ok) return ok;
   device_ = device == kCudaDevice ? at::kCUDA : at::kCPU;
   return {};
 }

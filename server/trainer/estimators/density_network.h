@@ -26,6 +26,8 @@ std::string ToJson(const FlowArchitecture& architecture);
 Result<FlowArchitecture> ArchitectureFromJson(const std::string& text);
 // kInvalidArgument for options out of range.
 Status CheckFlowOptions(const FlowOptions& options);
+// The same for a device, and kFailedPrecondition where this machine has none.
+Status CheckFlowDevice(const FlowOptions& options, const std::string& device);
 
 class DensityNetwork {
  public:

@@ -248,12 +248,19 @@ Result<std::vector<StoredPart>> StartOf(const TrainingOptions& training) {
 
 }  // namespace
 
+Status CheckSettings(const FlowOptions& options, const TrainingOptions& training,
+                     std::size_t rows) {
+  Status status = CheckFlowOptions(options);
+  if (status) status = CheckTrainingOptions(training, rows);
+  if (status) status = CheckFlowDevice(options, training.device);
+  return status;
+}
+
 Result<std::unique_ptr<DensityEstimator>> TrainDensityEstimator(const FlowOptions& options,
                                                                 const PairData& data,
                                                                 const TrainingOptions& training,
                                                                 TrainingResult* result) {
-  Status status = CheckFlowOptions(options);
-  if (status) status = CheckTrainingOptions(training, data.x.rows);
+  Status status = CheckSettings(options, training, data.x.rows);
   if (status) status = CheckPairs(options, data);
   if (status && options.input == InputNetwork::kSummary) status = CheckTraces(data.x);
   if (!status) return tl::unexpected(status.error());

@@ -223,6 +223,10 @@ struct PairData {
   // anew, as for codes; 0 or empty: the point itself.
   std::vector<float> cells = {};
 };
+// Whether a training with these settings on so many rows could begin on this machine:
+// kInvalidArgument where a setting is out of range, kFailedPrecondition where there is no such
+// device.
+Status CheckSettings(const FlowOptions& options, const TrainingOptions& training, std::size_t rows);
 // Held-out rows are the same for all members.
 Result<std::unique_ptr<DensityEstimator>> TrainDensityEstimator(const FlowOptions& options,
                                                                 const PairData& data,

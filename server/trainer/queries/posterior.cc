@@ -57,7 +57,22 @@ Result<ModelInput> PrepareInput(const LoadedModel& model, const Observation& obs
   WarnOfSpikes(model.record.classifier, CountStimulusSpikes(observation.spike_time_us, protocol),
                input.warnings);
   WarnOfOutlier(model, input.x, input.warnings);
+  WarnOfEstimator(model, input.warnings);
   return input;
+}
+
+void WarnOfEstimator(const LoadedModel& model, std::vector<std::string>& warnings) {
+  if (!model.estimator->exact_density()) {
+    warnings.emplace_back(
+        "the log densities of this estimator are approximate: they come from an equation that is "
+        "solved in steps; those of flow and affine-flow are exact");
+  }
+  if (!model.record.repair.empty()) {
+    warnings.push_back(
+        fmt::format("draws and densities of model {} are repaired: scaled and shifted to fit "
+                    "held-out pairs (model.json has the factors)",
+                    model.record.id));
+  }
 }
 
 void WarnOfOutlier(const LoadedModel& model, std::span<const float> x,

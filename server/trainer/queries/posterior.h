@@ -39,6 +39,8 @@ Result<ModelInput> PrepareInput(const LoadedModel& model, const Observation& obs
                                 const Protocol& protocol);
 
 // Adds a warning where the input row lies outside the model's training data.
+// What every answer of a model has to say of it: approximate densities, a repair.
+void WarnOfEstimator(const LoadedModel& model, std::vector<std::string>& warnings);
 void WarnOfOutlier(const LoadedModel& model, std::span<const float> x,
                    std::vector<std::string>& warnings);
 

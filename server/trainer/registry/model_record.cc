@@ -53,7 +53,13 @@ json TrainingJson(const ModelRecord& record) {
           {"seed", record.seed}};
 }
 
-json SimulatorJson(const SimulatorRecord& simulator) {
+// An older version takes a file of its own schema only: it does not answer unrepaired.
+int SchemaOf(const ModelRecord& record) {
+  if (record.simulator) return 2;
+  return record.repair.empty() ? 1 : 3;
+}
+
+json SimulatorJson(const SimulatorRecord& simulator, const std::string& repair) {
   json j = {{"dataset", simulator.data_set},
             {"prior", json::parse(PriorJson(simulator.prior))},
             {"maps", json::parse(simulator.maps)},
@@ -61,7 +67,7 @@ json SimulatorJson(const SimulatorRecord& simulator) {
             {"traces", simulator.traces},
             {"settings", json::parse(simulator.settings)},
             {"heldout_share", simulator.heldout_share}};
-  if (!simulator.repair.empty()) j["repair"] = json::parse(simulator.repair);
+  if (!repair.empty()) j["repair"] = json::parse(repair);
   return j;
 }
 
@@ -94,6 +100,7 @@ ModelRecord StudyRecordFrom(const json& j) {
   record.device = DeviceFromJson(j.at("device"));
   j.at("substrate").get_to(record.substrate);
   record.classifier = ClassifierFrom(j.at("classifier"));
+  if (j.contains("repair")) record.repair = j.at("repair").dump();
   return record;
 }
 
@@ -111,22 +118,19 @@ Result<ModelRecord> SimulatorRecordFrom(const json& j) {
       s.at("dataset").get<std::string>(),   std::move(*prior),          s.at("maps").dump(),
       s.at("columns").get<std::uint64_t>(), s.at("traces").get<bool>(), s.at("settings").dump(),
       s.at("heldout_share").get<double>()};
-  if (s.contains("repair")) record.simulator->repair = s.at("repair").dump();
+  if (s.contains("repair")) record.repair = s.at("repair").dump();
   return record;
 }
 
 }  // namespace
 
 std::string ModelJson(const ModelRecord& record) {
-  json j = {{"schema", record.simulator ? kModelSchema : 1},
-            {"id", record.id},
-            {"input", record.input},
-            {"create_time_us", Microseconds(record.create_time)},
-            {"parameters", record.parameters},
-            {"estimator", EstimatorJson(record)},
+  json j = {{"schema", SchemaOf(record)},      {"id", record.id},
+            {"input", record.input},           {"create_time_us", Microseconds(record.create_time)},
+            {"parameters", record.parameters}, {"estimator", EstimatorJson(record)},
             {"training", TrainingJson(record)}};
   if (record.simulator) {
-    j["simulator"] = SimulatorJson(*record.simulator);
+    j["simulator"] = SimulatorJson(*record.simulator, record.repair);
     return j.dump(1) + "\n";
   }
   j["study"] = record.study;
@@ -137,6 +141,7 @@ std::string ModelJson(const ModelRecord& record) {
   j["device"] = ToJson(record.device);
   j["substrate"] = record.substrate;
   j["classifier"] = ClassifierJson(record.classifier);
+  if (!record.repair.empty()) j["repair"] = json::parse(record.repair);
   return j.dump(1) + "\n";
 }
 
@@ -150,13 +155,12 @@ Result<ModelRecord> ModelFromJson(const std::string& text) {
                             schema.get<std::int64_t>(), kModelSchema),
                 "Use a version at least as new as the one that trained the model");
   }
-  if (schema != json(1) && schema != json(kModelSchema)) {
+  if (!schema.is_number_integer() || schema.get<std::int64_t>() < 1) {
     return Fail(ErrorCode::kDataLoss, "model.json is damaged: it names no schema",
                 "Restore the model's folder or train it again");
   }
   try {
-    if (schema == json(kModelSchema)) return SimulatorRecordFrom(j);
-    return StudyRecordFrom(j);
+    return j.contains("simulator") ? SimulatorRecordFrom(j) : StudyRecordFrom(j);
   } catch (const json::exception& e) {
     return Fail(ErrorCode::kDataLoss, fmt::format("model.json is damaged: {}", e.what()),
                 "Restore the model's folder or train it again");

@@ -36,7 +36,6 @@ struct SimulatorRecord {
   bool traces = false;
   std::string settings;        // JSON text: estimator and its settings.
   double heldout_share = 0.1;  // Of the rows, held out of the training.
-  std::string repair = {};     // JSON text (repair.h); empty: as trained.
 };
 
 struct ModelRecord {
@@ -60,10 +59,12 @@ struct ModelRecord {
   std::uint32_t epochs = 0;
   double heldout_log_density = 0;  // nats over the unit box; data set: own units.
   std::uint64_t seed = 0;
+  std::string repair;  // JSON text (repair.h); empty: as trained.
   ClassifierRecord classifier;
 };
 
-inline constexpr int kModelSchema = 2;  // 1: models of studies; 2: also models of data sets.
+// 1: models of studies; 2: models of data sets; 3: repaired models of studies.
+inline constexpr int kModelSchema = 3;
 std::string ModelJson(const ModelRecord& record);
 // kDataLoss where the text is damaged; kFailedPrecondition where it is of a later version.
 Result<ModelRecord> ModelFromJson(const std::string& text);

@@ -161,11 +161,12 @@ Result<SharedModel> Registry::ReadModel(const std::string& id) const {
 }
 
 Status Registry::ApplyRepair(LoadedModel& model) {
-  if (model.record.simulator->repair.empty()) return {};
-  auto repair = RepairFromJson(model.record.simulator->repair, model.estimator->dimension());
+  if (model.record.repair.empty()) return {};
+  auto repair = RepairFromJson(model.record.repair, model.estimator->dimension());
   if (!repair) return tl::unexpected(repair.error());
   model.estimator =
-      MakeRepairedEstimator(std::move(model.estimator), std::move(*repair), model.space->Axes());
+      MakeRepairedEstimator(std::move(model.estimator), std::move(*repair),
+                            model.space ? model.space->Axes() : std::vector<estimators::Axis>());
   return {};
 }
 
@@ -184,10 +185,10 @@ Result<SharedModel> Registry::ReadFromDisk(const ModelRecord& record) const {
     auto space = ThetaSpace::Load(record.simulator->prior, record.simulator->maps);
     if (!space) return tl::unexpected(space.error());
     model->space = std::move(*space);
-    if (Status ok = ApplyRepair(*model); !ok) return tl::unexpected(ok.error());
   } else if (Status ok = ReadClassifier(record, model.get()); !ok) {
     return tl::unexpected(ok.error());
   }
+  if (Status ok = ApplyRepair(*model); !ok) return tl::unexpected(ok.error());
   const bool fits = model->estimator->dimension() == model->dimension() &&
                     (!model->classifier || model->classifier->dimension() == model->dimension()) &&
                     (!model->space || model->space->dimension() == model->dimension());

@@ -15,6 +15,7 @@ constexpr std::size_t kCentreDraws = 256;  // That say where a posterior lies an
 constexpr std::uint64_t kCentreSeed = 0x5EED;
 constexpr double kEdge = 1e-6;  // Unit columns keep this distance from 0 and 1.
 constexpr double kMostLogScale = 1.6, kMostShift = 2;
+constexpr std::size_t kMostRepairRows = 2000;
 constexpr int kSweeps = 3;
 constexpr int kSteps = 14;  // Of each golden-section search.
 
@@ -271,6 +272,31 @@ Repair FitRepair(const DensityEstimator& estimator, const estimators::RowSource&
   }
   repair.gain = score(repair) - before;
   return repair;
+}
+
+std::vector<std::uint32_t> RepairRows(std::span<const std::uint32_t> heldout) {
+  const auto rows = heldout.subspan(heldout.size() / 2);
+  const auto most = rows.first(std::min(rows.size(), kMostRepairRows));
+  return {most.begin(), most.end()};
+}
+
+Repair FitHeldoutRepair(const DensityEstimator& estimator, const estimators::RowSource& x,
+                        const std::function<std::vector<float>(std::uint32_t row)>& theta,
+                        std::span<const std::uint32_t> heldout, const std::vector<Axis>& axes) {
+  const std::vector<std::uint32_t> rows = RepairRows(heldout);
+  std::vector<float> points;
+  for (const std::uint32_t row : rows) {
+    const std::vector<float> point = theta(row);
+    points.insert(points.end(), point.begin(), point.end());
+  }
+  const estimators::RowSource some{rows.size(), x.columns,
+                                   [&](std::span<const std::uint32_t> indices, float* out) {
+                                     std::vector<std::uint32_t> wanted;
+                                     for (const std::uint32_t i : indices)
+                                       wanted.push_back(rows[i]);
+                                     x.fill(wanted, out);
+                                   }};
+  return FitRepair(estimator, some, {points.data(), rows.size(), estimator.dimension()}, axes);
 }
 
 std::unique_ptr<DensityEstimator> MakeRepairedEstimator(std::unique_ptr<DensityEstimator> inner,

@@ -4,7 +4,9 @@
 // the box; what it cannot change is a posterior's shape.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -30,6 +32,16 @@ Result<Repair> RepairFromJson(const std::string& text, std::size_t dimension);
 // column; empty: all kUnit.
 Repair FitRepair(const estimators::DensityEstimator& estimator, const estimators::RowSource& x,
                  estimators::MatrixView theta, const std::vector<estimators::Axis>& axes);
+
+// Of a training's held-out rows those that a repair is fitted on, 2000 at most; the others are left
+// to check it.
+std::vector<std::uint32_t> RepairRows(std::span<const std::uint32_t> heldout);
+// FitRepair on these rows of x; `theta` gives the point of a row.
+Repair FitHeldoutRepair(const estimators::DensityEstimator& estimator,
+                        const estimators::RowSource& x,
+                        const std::function<std::vector<float>(std::uint32_t row)>& theta,
+                        std::span<const std::uint32_t> heldout,
+                        const std::vector<estimators::Axis>& axes);
 
 // Saves as `inner` does: the repair is kept apart.
 std::unique_ptr<estimators::DensityEstimator> MakeRepairedEstimator(

@@ -7,7 +7,8 @@ namespace {
 
 EstimatorSpec FromProto(const v1::EstimatorSpec& message) {
   return {message.transforms(), message.hidden(),     message.bins(),          message.max_epochs(),
-          message.patience(),   message.batch_size(), message.learning_rate(), message.members()};
+          message.patience(),   message.batch_size(), message.learning_rate(), message.members(),
+          message.estimator(),  message.config()};
 }
 
 void Fill(const EstimatorSpec& spec, v1::EstimatorSpec& message) {
@@ -19,6 +20,8 @@ void Fill(const EstimatorSpec& spec, v1::EstimatorSpec& message) {
   message.set_batch_size(spec.batch_size);
   message.set_learning_rate(spec.learning_rate);
   message.set_members(spec.members);
+  message.set_estimator(spec.estimator);
+  message.set_config(spec.config);
 }
 
 v1::StudyState ToProto(StudyState state) {

@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "common/base/files.h"
+#include "server/trainer/estimators/training.h"
+#include "server/trainer/registry/repair.h"
 #include "server/trainer/studies/classifier_steps.h"
 #include "server/trainer/studies/data_set.h"
 #include "server/trainer/studies/rounds.h"
@@ -14,55 +16,34 @@ namespace {
 
 using nlohmann::json;
 
-// As the rules of docs/inference.md have them.
-constexpr double kWeightDecay = 0.03;
-constexpr double kEmaDecay = 0.99;
-
 std::filesystem::path CurvePath(const StudyContext& study, const std::string& input) {
   return study.folder / (input + ".training.json");
 }
 
-const EstimatorSpec& SpecOf(const StudyContext& study, const std::string& input) {
-  return input == "summary" ? study.spec.summary_estimator : study.spec.features_estimator;
-}
-
-estimators::FlowOptions FlowOf(const StudyContext& study, const std::string& input,
-                               std::size_t columns) {
-  const EstimatorSpec& spec = SpecOf(study, input);
-  estimators::FlowOptions flow;
-  flow.dimension = study.dimension();
-  flow.input_columns = columns;
-  flow.input =
-      input == "summary" ? estimators::InputNetwork::kSummary : estimators::InputNetwork::kFeatures;
-  flow.transforms = spec.transforms;
-  flow.hidden = spec.hidden;
-  flow.bins = spec.bins;
-  flow.members = spec.members;
-  return flow;
-}
-
-estimators::TrainingOptions TrainingOf(const StudyContext& study, const std::string& input,
-                                       std::stop_token stop) {
-  const EstimatorSpec& spec = SpecOf(study, input);
-  estimators::TrainingOptions training;
-  training.max_epochs = spec.max_epochs;
-  training.patience = spec.patience;
-  training.batch_size = spec.batch_size;
-  training.learning_rate = spec.learning_rate;
-  training.weight_decay = kWeightDecay;
-  training.ema_decay = kEmaDecay;
+// What is the study's in a training's settings.
+void Attach(const StudyContext& study, const std::string& input, std::stop_token stop,
+            estimators::TrainingOptions& training) {
   training.seed = DerivedSeed(study.spec.seed, input);
   training.checkpoint = study.folder / (input + ".checkpoint");
   training.threads = study.options.training_threads;
   training.members_at_once = study.options.members_at_once;
-  training.stop = stop;
+  training.stop = std::move(stop);
   training.progress = [&study, input](const estimators::TrainingProgress& p) {
     study.journal.Progress(input, p.epoch, p.max_epochs);
     study.journal.Note(input, fmt::format("held-out log density {:.2f}, {:.0f} pairs/s",
                                           -p.heldout_loss, p.rows_per_second));
     study.At(input + ":epoch");
   };
-  return training;
+}
+
+std::string RepairOf(const StudyContext& study, const DataSet& data,
+                     const estimators::PairData& pairs, const estimators::TrainingOptions& training,
+                     const estimators::DensityEstimator& estimator) {
+  const auto split = estimators::SplitRows(data.size(), training);
+  const auto centre = [&, d = study.dimension()](std::uint32_t row) {
+    return CellCentres(pairs.theta_codes.subspan(row * d, d));
+  };
+  return RepairJson(FitHeldoutRepair(estimator, pairs.x, centre, split.heldout, {}));
 }
 
 Result<ModelRecord> RecordOf(const StudyContext& study, const std::string& input,
@@ -120,10 +101,18 @@ Status TrainModel(const StudyContext& study, const std::string& input, std::stop
     if (!record) return tl::unexpected(record.error());
     const estimators::PairData pairs{
         data->AllCodes(), input == "summary" ? data->TraceSource() : data->FeatureSource()};
+    auto recipe = StudyRecipe(study.spec, input);
+    if (!recipe) return tl::unexpected(recipe.error());
+    recipe->flow.dimension = study.dimension();
+    recipe->flow.input_columns = pairs.x.columns;
+    Attach(study, input, stop, recipe->training);
     estimators::TrainingResult result;
-    const auto estimator = study.factory.TrainDensityEstimator(
-        FlowOf(study, input, pairs.x.columns), pairs, TrainingOf(study, input, stop), &result);
+    const auto estimator =
+        study.factory.TrainDensityEstimator(recipe->flow, pairs, recipe->training, &result);
     if (!estimator) return tl::unexpected(estimator.error());
+    if (recipe->repair) {
+      record->repair = RepairOf(study, *data, pairs, recipe->training, **estimator);
+    }
     study.journal.Progress(input, result.epochs, result.epochs);
     record->create_time = study.clock.WallNow();
     record->epochs = result.epochs;

@@ -8,6 +8,7 @@
 
 #include "common/base/files.h"
 #include "common/base/trace.h"
+#include "common/features/features.h"
 #include "server/trainer/studies/pipeline.h"
 
 namespace inferon::trainer {
@@ -17,6 +18,21 @@ bool IsStudyId(std::string_view id) {
   const auto plain = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
   return !id.empty() && id.size() <= kMaxStudyId && plain(id.front()) &&
          std::ranges::all_of(id, [&](char c) { return plain(c) || c == '-'; });
+}
+
+// Whether this machine could train the study's estimators: found now, not after the experiments.
+Status CheckEstimators(const StudySpec& spec, const Profile& profile, EstimatorFactory& factory) {
+  for (const std::string input : {"features", "summary"}) {
+    auto recipe = StudyRecipe(spec, input);
+    if (!recipe) return tl::unexpected(recipe.error());
+    recipe->flow.dimension = profile.dimension();
+    recipe->flow.input_columns = input == "summary" ? spec.protocol.Points() : kFeatureCount;
+    Status ok = factory.CheckSettings(recipe->flow, recipe->training, spec.constrained_count);
+    if (ok) continue;
+    ok.error().message = fmt::format("{}_estimator: {}", input, ok.error().message);
+    return ok;
+  }
+  return {};
 }
 
 Result<Profile> CheckSpec(const std::string& id, const StudySpec& spec, std::size_t max_profile) {
@@ -83,6 +99,9 @@ Result<StudyRecord> StudyManager::Create(const std::string& id, StudySpec spec) 
   FillDefaults(spec);
   const auto profile = CheckSpec(id, spec, options_.max_profile_bytes);
   if (!profile) return tl::unexpected(profile.error());
+  if (Status ok = CheckEstimators(spec, *profile, factory_); !ok) {
+    return tl::unexpected(ok.error());
+  }
   const std::lock_guard lock(mu_);
   if (const auto found = studies_.find(id); found != studies_.end()) {
     const StudyRecord record = found->second->Snapshot();

@@ -16,25 +16,44 @@ void Default(T& value, T standard) {
   if (value == T()) value = standard;
 }
 
-// What differs by input. One flow is too sure of where its mass lies; a flow on traces costs most
-// of a study's time, so that fewer are trained: docs/inference.md has the coverage.
-struct TrainingDefaults {
-  std::uint32_t max_epochs;
-  std::uint32_t batch_size;
-  std::uint32_t members;
-};
-constexpr TrainingDefaults kFeaturesTraining{34, 100, 4};
-constexpr TrainingDefaults kSummaryTraining{20, 32, 2};
+// As the rules of docs/inference.md have them, also on traces.
+constexpr double kWeightDecay = 0.03;
 
-void FillEstimatorDefaults(EstimatorSpec& spec, const TrainingDefaults& training) {
-  Default(spec.transforms, 6u);
-  Default(spec.hidden, 64u);
-  Default(spec.bins, 8u);
-  Default(spec.max_epochs, training.max_epochs);
-  Default(spec.patience, 10u);
-  Default(spec.batch_size, training.batch_size);
-  Default(spec.learning_rate, 4e-3);
-  Default(spec.members, training.members);
+// Flows of a study. One flow is too sure of where its mass lies; a flow on traces costs most of a
+// study's time, so that fewer are trained: docs/inference.md has the coverage.
+void UseStudyDefaults(bool traces, Recipe& recipe) {
+  recipe.flow.members = traces ? 2 : 4;
+  recipe.training.max_epochs = traces ? 20 : 34;
+  recipe.training.patience = 10;
+  recipe.training.plateau_epochs = 0;
+  recipe.training.batch_size = traces ? 32 : 100;
+  recipe.training.learning_rate = 4e-3;
+  recipe.training.weight_decay = kWeightDecay;
+}
+
+// Calls field(number of the spec, number of the recipe) for each.
+template <typename Field>
+void ForEachNumber(EstimatorSpec& spec, Recipe& recipe, const Field& field) {
+  field(spec.transforms, recipe.flow.transforms);
+  field(spec.hidden, recipe.flow.hidden);
+  field(spec.bins, recipe.flow.bins);
+  field(spec.max_epochs, recipe.training.max_epochs);
+  field(spec.patience, recipe.training.patience);
+  field(spec.batch_size, recipe.training.batch_size);
+  field(spec.learning_rate, recipe.training.learning_rate);
+  field(spec.members, recipe.flow.members);
+}
+
+const EstimatorSpec& SpecOf(const StudySpec& spec, const std::string& input) {
+  return input == "summary" ? spec.summary_estimator : spec.features_estimator;
+}
+
+// A config that cannot be used leaves the numbers: ValidateSpec says why.
+void FillEstimatorDefaults(const StudySpec& study, const std::string& input, EstimatorSpec& spec) {
+  Default(spec.estimator, EstimatorNames().front());
+  auto recipe = StudyRecipe(study, input);
+  if (!recipe) return;
+  ForEachNumber(spec, *recipe, [](auto& of_spec, auto& of_recipe) { of_spec = of_recipe; });
 }
 
 template <typename T>
@@ -44,13 +63,29 @@ Status InRange(const std::string& field, T value, T low, T high) {
                          fmt::format("Choose {} within {}..{}", field, low, high));
 }
 
-Status ValidateEstimator(const std::string& name, const EstimatorSpec& spec) {
+Status ValidateEstimator(const StudySpec& study, const std::string& input) {
+  const EstimatorSpec& spec = SpecOf(study, input);
+  const std::string name = input + "_estimator";
+  if (spec.config.size() > kMostConfigBytes) {
+    return InvalidArgument(fmt::format("{}.config has {} bytes, more than {}", name,
+                                       spec.config.size(), kMostConfigBytes),
+                           "Give the settings that differ from the defaults only");
+  }
+  const auto recipe = StudyRecipe(study, input);
+  if (!recipe) {
+    return InvalidArgument(fmt::format("{}: {}", name, recipe.error().message),
+                           recipe.error().advice);
+  }
+  if (recipe->flow.trials != 1) {
+    return InvalidArgument(fmt::format("{}.config has {} trials", name, recipe->flow.trials),
+                           "Leave trials out: an experiment of a study is one trial");
+  }
   for (const Status& status :
        {InRange(name + ".transforms", spec.transforms, 1u, 20u),
         InRange(name + ".hidden", spec.hidden, 8u, 512u),
         InRange(name + ".bins", spec.bins, 4u, 32u),
-        InRange(name + ".max_epochs", spec.max_epochs, 1u, 1000u),
-        InRange(name + ".patience", spec.patience, 1u, 1000u),
+        InRange(name + ".max_epochs", spec.max_epochs, 1u, 2000u),
+        InRange(name + ".patience", spec.patience, 1u, 2000u),
         InRange(name + ".batch_size", spec.batch_size, 16u, 8192u),
         InRange(name + ".learning_rate", spec.learning_rate, 1e-6, 1.0),
         InRange(name + ".members", spec.members, 1u, estimators::kMaxMembers)}) {
@@ -83,7 +118,9 @@ nlohmann::json EstimatorJson(const EstimatorSpec& spec) {
           {"patience", spec.patience},
           {"batch_size", spec.batch_size},
           {"learning_rate", spec.learning_rate},
-          {"members", spec.members}};
+          {"members", spec.members},
+          {"estimator", spec.estimator},
+          {"config", spec.config}};
 }
 
 EstimatorSpec EstimatorFromJson(const nlohmann::json& json) {
@@ -95,11 +132,27 @@ EstimatorSpec EstimatorFromJson(const nlohmann::json& json) {
   json.at("patience").get_to(spec.patience);
   json.at("batch_size").get_to(spec.batch_size);
   json.at("learning_rate").get_to(spec.learning_rate);
-  spec.members = json.value("members", 1u);  // Older studies lack it.
+  // Older studies lack these.
+  spec.members = json.value("members", 1u);
+  spec.estimator = json.value("estimator", EstimatorNames().front());
+  spec.config = json.value("config", std::string());
   return spec;
 }
 
 }  // namespace
+
+Result<Recipe> StudyRecipe(const StudySpec& study, const std::string& input) {
+  EstimatorSpec spec = SpecOf(study, input);
+  const bool traces = input == "summary";
+  auto recipe = DefaultRecipe(spec.estimator, {study.constrained_count, 0, {}, traces});
+  if (!recipe) return recipe;
+  if (recipe->estimator == EstimatorNames().front()) UseStudyDefaults(traces, *recipe);
+  ForEachNumber(spec, *recipe, [](const auto& of_spec, auto& of_recipe) {
+    if (of_spec != 0) of_recipe = of_spec;
+  });
+  if (Status ok = ApplyConfig(spec.config, &*recipe); !ok) return tl::unexpected(ok.error());
+  return recipe;
+}
 
 void FillDefaults(StudySpec& spec) {
   Default(spec.substrate, std::string("emulator"));
@@ -115,8 +168,8 @@ void FillDefaults(StudySpec& spec) {
   Default(spec.posterior_draws, 1'000u);
   Default(spec.map_draws, 10'000u);
   Default(spec.target_trials, 1'000u);
-  FillEstimatorDefaults(spec.features_estimator, kFeaturesTraining);
-  FillEstimatorDefaults(spec.summary_estimator, kSummaryTraining);
+  FillEstimatorDefaults(spec, "features", spec.features_estimator);
+  FillEstimatorDefaults(spec, "summary", spec.summary_estimator);
   Default(spec.project, std::string("default"));
 }
 
@@ -137,8 +190,7 @@ Status ValidateSpec(const StudySpec& spec, const Profile& profile) {
         InRange("posterior_draws", spec.posterior_draws, 10u, 100'000u),
         InRange("map_draws", spec.map_draws, 10u, 1'000'000u),
         InRange("target_trials", spec.target_trials, 2u, 100'000u),
-        ValidateEstimator("features_estimator", spec.features_estimator),
-        ValidateEstimator("summary_estimator", spec.summary_estimator)}) {
+        ValidateEstimator(spec, "features"), ValidateEstimator(spec, "summary")}) {
     if (!status) return status;
   }
   return ValidateTarget(spec, profile);

@@ -11,6 +11,7 @@
 #include "common/neuron/device.h"
 #include "common/neuron/profile.h"
 #include "common/neuron/protocol.h"
+#include "server/trainer/engine/recipe.h"
 
 namespace inferon::trainer {
 
@@ -24,6 +25,8 @@ struct EstimatorSpec {
   std::uint32_t batch_size = 0;
   double learning_rate = 0;
   std::uint32_t members = 0;
+  std::string estimator;  // One of EstimatorNames().
+  std::string config;     // JSON text of ApplyConfig; goes before the numbers.
   bool operator==(const EstimatorSpec&) const = default;
 };
 
@@ -56,7 +59,14 @@ struct StudySpec {
   }
 };
 
-// Puts the defaults where a number is 0 and a text empty.
+inline constexpr std::size_t kMostConfigBytes = 64 * 1024;
+
+// How a study trains its estimator on `input` ("features" or "summary"), but for the numbers of
+// parameters and of input columns. kInvalidArgument names what of the spec is wrong.
+Result<Recipe> StudyRecipe(const StudySpec& spec, const std::string& input);
+
+// Puts the defaults where a number is 0 and a text empty, and into an estimator's numbers what its
+// config says of them.
 void FillDefaults(StudySpec& spec);
 
 // Refuses what is out of range, naming field, value and range. The spec has its defaults.

@@ -117,6 +117,29 @@ TEST_F(DensityEstimatorTest, DensityOfPairsIsTheDensityOfEach) {
   }
 }
 
+TEST_F(DensityEstimatorTest, PairsAskedAgainAndAgainAreReadOnce) {
+  FlowOptions three = FeatureOptions(3);
+  three.members = 2;
+  const auto ensemble = MustTrain(three, *gaussian_, ShortTraining(1));
+  for (const auto& [estimator, toy, members] : {std::tuple{features_, gaussian_, 1},
+                                                {summary_, sine_, 1},
+                                                {ensemble.get(), gaussian_, 2}}) {
+    RowSource counted = toy->Pairs().x;
+    std::size_t reads = 0;
+    counted.fill = [&, fill = counted.fill](std::span<const std::uint32_t> rows, float* out) {
+      reads += rows.size();
+      fill(rows, out);
+    };
+    const PairDensity density = estimator->ForPairs(counted);
+    const std::size_t once = reads;
+    EXPECT_LT(once, members * (toy->rows() + 256));
+    const auto alone = estimator->LogDensityPairs(toy->Pairs().x, toy->Theta());
+    EXPECT_EQ(density(toy->Theta()), alone);
+    EXPECT_EQ(density(toy->Theta()), alone);
+    EXPECT_EQ(reads, once);
+  }
+}
+
 TEST_F(DensityEstimatorTest, QuestionsTogetherGetTheBitsOfEachAlone) {
   for (const auto& [estimator, toy] : {std::pair{features_, gaussian_}, {summary_, sine_}}) {
     const std::size_t d = estimator->dimension();

@@ -126,7 +126,7 @@ statistics::CalibrationResult Check(const estimators::DensityEstimator& estimato
 
 Repair Fit(double factor, double shift) {
   const Pairs pairs = Draw(800, 3);
-  return FitRepair(NormalPosterior(factor, shift), pairs.Source(), pairs.Theta(), kAxes);
+  return *FitRepair(NormalPosterior(factor, shift), pairs.Source(), pairs.Theta(), kAxes);
 }
 
 TEST(RepairTest, TooNarrowAndShiftedComesOutCovered) {
@@ -162,6 +162,21 @@ TEST(RepairTest, AnExactPosteriorIsLeftAlone) {
   }
   EXPECT_GE(repair.gain, 0);
   EXPECT_LT(repair.gain, 0.02);
+}
+
+TEST(RepairTest, StoppedFitEndsWithoutARepair) {
+  const Pairs pairs = Draw(50, 3);
+  std::stop_source stop;
+  estimators::RowSource x = pairs.Source();
+  int reads = 0;
+  x.fill = [&, fill = x.fill](std::span<const std::uint32_t> rows, float* out) {
+    if (++reads == 200) stop.request_stop();  // In the middle of the search.
+    fill(rows, out);
+  };
+  const auto fit = FitRepair(NormalPosterior(0.6, 0.3), x, pairs.Theta(), kAxes, stop.get_token());
+  ASSERT_FALSE(fit);
+  EXPECT_EQ(fit.error().code, ErrorCode::kCancelled);
+  EXPECT_LT(reads, 400);
 }
 
 TEST(RepairTest, DensityIntegratesToOneAndIsThatOfTheDraws) {

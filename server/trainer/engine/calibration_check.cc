@@ -55,7 +55,7 @@ std::vector<std::uint32_t> ChooseRows(const LoadedModel& model, const StoredData
   training.heldout_share = own ? model.record.simulator->heldout_share : 0.5;
   estimators::RowSplit split = estimators::SplitRows(data.info.rows, training);
   std::vector<std::uint32_t> rows = std::move(split.heldout);
-  if (own && !model.record.repair.empty()) rows.resize(rows.size() / 2);  // RepairRows
+  if (own && !model.record.repair.empty()) rows.resize(rows.size() / 2);  // FitHeldoutRepair
   if (!own) rows.insert(rows.end(), split.training.begin(), split.training.end());
   rows.resize(std::min<std::size_t>(rows.size(), pairs));
   return rows;

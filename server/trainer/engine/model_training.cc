@@ -49,14 +49,16 @@ ModelRecord RecordOf(const TrainingRun& run, const estimators::TrainingResult& r
   return record;
 }
 
-std::string FitRepairOf(const TrainingRun& run, const estimators::DensityEstimator& estimator) {
+Result<std::string> FitRepairOf(const TrainingRun& run,
+                                const estimators::DensityEstimator& estimator) {
   const TrainingPlan& plan = run.plan;
   const auto split = estimators::SplitRows(run.data.info.rows, plan.recipe.training);
   const auto centre = [&](std::uint32_t row) {
     return plan.space.Centres(run.data.theta.Row(row));
   };
-  return RepairJson(
-      FitHeldoutRepair(estimator, run.data.XSource(), centre, split.heldout, plan.space.Axes()));
+  return FitHeldoutRepair(estimator, run.data.XSource(), centre, split.heldout, plan.space.Axes(),
+                          run.stop)
+      .map(RepairJson);
 }
 
 Status CheckRows(const StoredDataSet& data, std::uint64_t least) {
@@ -192,7 +194,11 @@ Result<TrainedModel> TrainSimulatorModel(const TrainingRun& run, EstimatorFactor
   auto estimator = factory.TrainDensityEstimator(plan.recipe.flow, pairs, training, &result);
   if (!estimator) return tl::unexpected(estimator.error());
   TrainedModel trained{RecordOf(run, result, clock), std::move(*estimator)};
-  if (plan.recipe.repair) trained.record.repair = FitRepairOf(run, *trained.estimator);
+  if (plan.recipe.repair) {
+    auto repair = FitRepairOf(run, *trained.estimator);
+    if (!repair) return tl::unexpected(repair.error());
+    trained.record.repair = std::move(*repair);
+  }
   return trained;
 }
 

@@ -111,6 +111,16 @@ class Ensemble : public StoredEstimator {
     return LogMean(values);
   }
 
+  PairDensity ForPairs(const RowSource& x) const override {
+    std::vector<PairDensity> parts;
+    for (const auto& member : members_) parts.push_back(member->ForPairs(x));
+    return [parts = std::move(parts)](MatrixView theta) {
+      std::vector<std::vector<double>> values;
+      for (const PairDensity& part : parts) values.push_back(part(theta));
+      return LogMean(values);
+    };
+  }
+
   double OutlierScore(std::span<const float> x) const override {
     return members_.front()->OutlierScore(x);
   }

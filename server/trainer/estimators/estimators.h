@@ -167,6 +167,9 @@ struct DensityQuestion {
   double* log_density = nullptr;  // Gets the answer, [n].
 };
 
+// log q(theta_i | x_i) of some rows of x, for theta ([rows, dimension]) after theta.
+using PairDensity = std::function<std::vector<double>(MatrixView theta)>;
+
 // Values and derivatives of log q(theta_i | x).
 struct DensitySlopes {
   std::vector<double> log_density;  // [n]
@@ -206,6 +209,11 @@ class DensityEstimator {
   }
   // log q(theta_i | x_i) for pairs.
   virtual std::vector<double> LogDensityPairs(const RowSource& x, MatrixView theta) const = 0;
+  // LogDensityPairs for these x again and again. A network reads each row once, now; the estimator
+  // and the source outlive what is returned.
+  virtual PairDensity ForPairs(const RowSource& x) const {
+    return [this, x](MatrixView theta) { return LogDensityPairs(x, theta); };
+  }
   // Distance of x from what the estimator was trained on: a score that is about uniform in [0,1]
   // for training-like x (share of training rows that lie nearer to the centre, in the estimator's
   // own standardised input or summary space).

@@ -48,19 +48,23 @@ class FieldEstimator : public NetworkEstimator {
   }
 
   std::vector<double> LogDensityPairs(const RowSource& x, MatrixView theta) const override {
-    INFERON_CHECK(theta.columns == dimension() && x.columns == input_columns());
-    INFERON_CHECK(x.rows == theta.rows);
-    FieldSolver solver(field_, path_, kFieldSteps);
-    std::vector<double> density(theta.rows);
-    ForTiles(x, [&](std::size_t at, std::size_t n, const at::Tensor& context) {
-      const MatrixView contexts{Data(context), n, static_cast<std::size_t>(context.size(1))};
-      for (std::size_t i = 0; i < n; i += kFlowBlock) {
-        const std::size_t m = std::min(kFlowBlock, n - i);
-        solver.SetRowContexts(Part(contexts, i, m));
-        solver.LogDensity(Part(theta, at + i, m), density.data() + at + i);
+    return ForPairs(x)(theta);
+  }
+
+  PairDensity ForPairs(const RowSource& x) const override {
+    return [this, rows = x.rows, contexts = PairContexts(x)](MatrixView theta) {
+      INFERON_CHECK(theta.columns == dimension() && theta.rows == rows);
+      std::vector<double> density(rows);
+      if (rows == 0) return density;
+      const MatrixView context{contexts.data(), rows, contexts.size() / rows};
+      FieldSolver solver(field_, path_, kFieldSteps);
+      for (std::size_t at = 0; at < rows; at += kFlowBlock) {
+        const std::size_t n = std::min(kFlowBlock, rows - at);
+        solver.SetRowContexts(Part(context, at, n));
+        solver.LogDensity(Part(theta, at, n), density.data() + at);
       }
-    });
-    return density;
+      return density;
+    };
   }
 
  private:

@@ -83,17 +83,19 @@ class FlowEstimator : public NetworkEstimator {
   }
 
   std::vector<double> LogDensityPairs(const RowSource& x, MatrixView theta) const override {
-    INFERON_CHECK(theta.columns == dimension() && x.columns == input_columns());
-    INFERON_CHECK(x.rows == theta.rows);
-    std::vector<float> density(theta.rows), slope(theta.rows), memory;
-    theta = ends_.ToLine(theta, memory, slope);
-    ForTiles(x, [&](std::size_t at, std::size_t n, const at::Tensor& context) {
-      flow_.LogDensityPairs({Data(context), n, static_cast<std::size_t>(context.size(1))},
-                            {theta.data + at * theta.columns, n, theta.columns},
-                            density.data() + at);
-    });
-    Add(slope, density);
-    return {density.begin(), density.end()};
+    return ForPairs(x)(theta);
+  }
+
+  PairDensity ForPairs(const RowSource& x) const override {
+    return [this, rows = x.rows, contexts = PairContexts(x)](MatrixView theta) {
+      INFERON_CHECK(theta.columns == dimension() && theta.rows == rows);
+      if (rows == 0) return std::vector<double>();
+      std::vector<float> density(rows), slope(rows), memory;
+      flow_.LogDensityPairs({contexts.data(), rows, contexts.size() / rows},
+                            ends_.ToLine(theta, memory, slope), density.data());
+      Add(slope, density);
+      return std::vector<double>(density.begin(), density.end());
+    };
   }
 
  private:

@@ -42,16 +42,24 @@ std::vector<float> NetworkEstimator::Context(std::span<const float> x) const {
   return Contexts({&question, 1});
 }
 
-at::Tensor NetworkEstimator::TileContexts(const RowSource& x, std::size_t at, std::size_t n,
-                                          std::vector<float>& raw) const {
+std::vector<float> NetworkEstimator::PairContexts(const RowSource& x) const {
+  INFERON_CHECK(x.columns == input_columns());
   const ComputeScope scope(1);
   const c10::InferenceMode inference;
+  std::vector<float> raw(kTile * x.columns), contexts;
   std::vector<std::uint32_t> rows(kTile);
-  for (std::size_t i = 0; i < kTile; ++i) {
-    rows[i] = static_cast<std::uint32_t>(at + std::min(i, n - 1));
+  for (std::size_t at = 0; at < x.rows; at += kTile) {
+    // Whole tiles, the last one filled up, so that a BLAS takes the same kernels for all.
+    const std::size_t n = std::min(kTile, x.rows - at);
+    for (std::size_t i = 0; i < kTile; ++i) {
+      rows[i] = static_cast<std::uint32_t>(at + std::min(i, n - 1));
+    }
+    x.fill(rows, raw.data());
+    const at::Tensor own = network_->Context(network_->Scale(raw.data(), kTile)).contiguous();
+    contexts.insert(contexts.end(), Data(own),
+                    Data(own) + n * static_cast<std::size_t>(own.size(1)));
   }
-  x.fill(rows, raw.data());
-  return network_->Context(network_->Scale(raw.data(), kTile)).contiguous();
+  return contexts;
 }
 
 }  // namespace inferon::estimators

@@ -28,20 +28,10 @@ class NetworkEstimator : public StoredEstimator {
   // products differently at another place of the matrix.
   std::vector<float> Contexts(std::span<const DensityQuestion> questions) const;
   std::vector<float> Context(std::span<const float> x) const;
-  // Calls use(at, n, contexts) for tiles of the rows of x: contexts [kTile, c], n of them valid.
-  template <typename Use>
-  void ForTiles(const RowSource& x, const Use& use) const {
-    std::vector<float> raw(kTile * x.columns);
-    for (std::size_t at = 0; at < x.rows; at += kTile) {
-      const std::size_t n = std::min(kTile, x.rows - at);
-      use(at, n, TileContexts(x, at, n, raw));
-    }
-  }
+  // Outputs of the input network for all rows of x, [rows, c].
+  std::vector<float> PairContexts(const RowSource& x) const;
 
  private:
-  at::Tensor TileContexts(const RowSource& x, std::size_t at, std::size_t n,
-                          std::vector<float>& raw) const;
-
   const std::unique_ptr<DensityNetwork> network_;
 };
 

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -29,19 +30,19 @@ std::string RepairJson(const Repair& repair);
 Result<Repair> RepairFromJson(const std::string& text, std::size_t dimension);
 
 // `x` and `theta` are pairs that the estimator was not trained on, as many rows each. Axes by
-// column; empty: all kUnit.
-Repair FitRepair(const estimators::DensityEstimator& estimator, const estimators::RowSource& x,
-                 estimators::MatrixView theta, const std::vector<estimators::Axis>& axes);
+// column; empty: all kUnit. kCancelled on stop.
+Result<Repair> FitRepair(const estimators::DensityEstimator& estimator,
+                         const estimators::RowSource& x, estimators::MatrixView theta,
+                         const std::vector<estimators::Axis>& axes, std::stop_token stop = {});
 
-// Of a training's held-out rows those that a repair is fitted on, 2000 at most; the others are left
-// to check it.
-std::vector<std::uint32_t> RepairRows(std::span<const std::uint32_t> heldout);
-// FitRepair on these rows of x; `theta` gives the point of a row.
-Repair FitHeldoutRepair(const estimators::DensityEstimator& estimator,
-                        const estimators::RowSource& x,
-                        const std::function<std::vector<float>(std::uint32_t row)>& theta,
-                        std::span<const std::uint32_t> heldout,
-                        const std::vector<estimators::Axis>& axes);
+// FitRepair on the second half of a training's held-out rows of x; the first is left to check it.
+// 2000 rows at most, and 500 of an estimator whose density is approximate, because that costs most.
+// `theta` gives the point of a row.
+Result<Repair> FitHeldoutRepair(const estimators::DensityEstimator& estimator,
+                                const estimators::RowSource& x,
+                                const std::function<std::vector<float>(std::uint32_t row)>& theta,
+                                std::span<const std::uint32_t> heldout,
+                                const std::vector<estimators::Axis>& axes, std::stop_token stop);
 
 // Saves as `inner` does: the repair is kept apart.
 std::unique_ptr<estimators::DensityEstimator> MakeRepairedEstimator(

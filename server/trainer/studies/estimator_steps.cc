@@ -36,14 +36,16 @@ void Attach(const StudyContext& study, const std::string& input, std::stop_token
   };
 }
 
-std::string RepairOf(const StudyContext& study, const DataSet& data,
-                     const estimators::PairData& pairs, const estimators::TrainingOptions& training,
-                     const estimators::DensityEstimator& estimator) {
+Result<std::string> RepairOf(const StudyContext& study, const DataSet& data,
+                             const estimators::PairData& pairs,
+                             const estimators::TrainingOptions& training,
+                             const estimators::DensityEstimator& estimator) {
   const auto split = estimators::SplitRows(data.size(), training);
   const auto centre = [&, d = study.dimension()](std::uint32_t row) {
     return CellCentres(pairs.theta_codes.subspan(row * d, d));
   };
-  return RepairJson(FitHeldoutRepair(estimator, pairs.x, centre, split.heldout, {}));
+  return FitHeldoutRepair(estimator, pairs.x, centre, split.heldout, {}, training.stop)
+      .map(RepairJson);
 }
 
 Result<ModelRecord> RecordOf(const StudyContext& study, const std::string& input,
@@ -111,7 +113,10 @@ Status TrainModel(const StudyContext& study, const std::string& input, std::stop
         study.factory.TrainDensityEstimator(recipe->flow, pairs, recipe->training, &result);
     if (!estimator) return tl::unexpected(estimator.error());
     if (recipe->repair) {
-      record->repair = RepairOf(study, *data, pairs, recipe->training, **estimator);
+      study.journal.Note(input, "fitting the repair");
+      auto repair = RepairOf(study, *data, pairs, recipe->training, **estimator);
+      if (!repair) return tl::unexpected(repair.error());
+      record->repair = std::move(*repair);
     }
     study.journal.Progress(input, result.epochs, result.epochs);
     record->create_time = study.clock.WallNow();

@@ -91,6 +91,7 @@ int Show(CommandContext& context, const std::string& id) {
   row("protocol", DescribeSteps(model->protocol()));
   row("neuron", fmt::format("chip {}, neuron {}, run {}", model->device().chip(),
                             model->device().neuron(), model->device().run()));
+  if (!model->settings_json().empty()) row("settings", model->settings_json());
   row("trained on",
       FormatCount(model->training_count()) + " pairs, SHA-256 " + model->dataset_sha256());
   row("held-out log density", fmt::format("{:.3f} nats", model->heldout_log_density()));

@@ -52,6 +52,9 @@ nlohmann::json ModelJson(const v1::Model& model) {
           {"chip", model.device().chip()},
           {"neuron", model.device().neuron()},
           {"run", model.device().run()},
+          {"settings", model.settings_json().empty()
+                           ? nlohmann::json()
+                           : nlohmann::json::parse(model.settings_json(), nullptr, false)},
           {"training_count", model.training_count()},
           {"dataset_sha256", model.dataset_sha256()},
           {"heldout_log_density", model.heldout_log_density()},

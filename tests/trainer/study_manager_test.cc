@@ -97,6 +97,8 @@ TEST_F(StudyManagerTest, RepairIsFittedOnRequestKeptWithTheModelAndSaid) {
   ASSERT_EQ(study.state, StudyState::kSucceeded) << study.error;
   EXPECT_TRUE(parts_.registry.Get("toy-summary")->repair.empty());
   EXPECT_THAT(parts_.registry.Get("toy-features")->repair, HasSubstr("\"scale\""));
+  EXPECT_THAT(parts_.registry.Get("toy-features")->settings, HasSubstr("\"repair\":true"));
+  EXPECT_THAT(parts_.registry.Get("toy-summary")->settings, HasSubstr("\"summary\":\"conv-gru\""));
   const std::filesystem::path folder = parts_.data / "models";
   EXPECT_THAT(*ReadFile(folder / "toy-features" / "model.json"), HasSubstr("\"schema\": 3"));
   EXPECT_THAT(*ReadFile(folder / "toy-summary" / "model.json"), HasSubstr("\"schema\": 1"));

@@ -382,14 +382,14 @@ ModelInfo InfoOf(const ModelRecord& record) {
           s.prior,
           s.columns,
           s.traces,
-          s.settings,
+          record.settings,
           record.training_count,
           record.epochs,
           record.heldout_log_density,
           record.seed,
           record.weight_count,
           record.create_time,
-          BaseOf(s.settings)};
+          BaseOf(record.settings)};
 }
 
 }  // namespace inferon::trainer

@@ -39,13 +39,10 @@ ModelRecord RecordOf(const TrainingRun& run, const estimators::TrainingResult& r
   record.epochs = result.epochs;
   record.heldout_log_density = MeanLogDerivative(plan, run.data) - result.best_heldout_loss;
   record.seed = plan.spec.seed;
-  record.simulator = SimulatorRecord{plan.spec.data_set,
-                                     run.data.info.spec.prior,
-                                     plan.space.MapsText(),
-                                     run.data.info.spec.columns,
-                                     run.data.info.spec.traces,
-                                     plan.Settings(),
-                                     plan.recipe.training.heldout_share};
+  record.settings = plan.Settings();
+  record.simulator = SimulatorRecord{plan.spec.data_set,        run.data.info.spec.prior,
+                                     plan.space.MapsText(),     run.data.info.spec.columns,
+                                     run.data.info.spec.traces, plan.recipe.training.heldout_share};
   return record;
 }
 
@@ -84,7 +81,7 @@ Status CheckBase(const StoredDataSet& data, const ModelRecord& base) {
 // The base's recipe with the settings of a fine-tuning: a tenth of its learning rate, more rows
 // held out because there are few.
 Result<Recipe> TuningRecipe(const ModelRecord& base, const TrainingShape& shape) {
-  json settings = json::parse(base.simulator->settings);
+  json settings = json::parse(base.settings);
   auto recipe = DefaultRecipe(settings.value("estimator", std::string()), shape);
   if (!recipe) return recipe;
   const estimators::TrainingOptions rules = recipe->training;
@@ -164,7 +161,7 @@ std::string BaseOf(const std::string& settings) {
 
 bool IsMadeBy(const ModelRecord& record, const TrainingPlan& plan) {
   return record.simulator && record.dataset_sha256 == plan.data_set_sha256 &&
-         record.seed == plan.spec.seed && record.simulator->settings == plan.Settings();
+         record.seed == plan.spec.seed && record.settings == plan.Settings();
 }
 
 Result<TrainedModel> TrainSimulatorModel(const TrainingRun& run, EstimatorFactory& factory,

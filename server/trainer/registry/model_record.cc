@@ -59,15 +59,14 @@ int SchemaOf(const ModelRecord& record) {
   return record.repair.empty() ? 1 : 3;
 }
 
-json SimulatorJson(const SimulatorRecord& simulator, const std::string& repair) {
-  json j = {{"dataset", simulator.data_set},
-            {"prior", json::parse(PriorJson(simulator.prior))},
-            {"maps", json::parse(simulator.maps)},
-            {"columns", simulator.columns},
-            {"traces", simulator.traces},
-            {"settings", json::parse(simulator.settings)},
-            {"heldout_share", simulator.heldout_share}};
-  if (!repair.empty()) j["repair"] = json::parse(repair);
+json SimulatorJson(const ModelRecord& record) {
+  const SimulatorRecord& simulator = *record.simulator;
+  json j = {
+      {"dataset", simulator.data_set},       {"prior", json::parse(PriorJson(simulator.prior))},
+      {"maps", json::parse(simulator.maps)}, {"columns", simulator.columns},
+      {"traces", simulator.traces},          {"heldout_share", simulator.heldout_share}};
+  j["settings"] = json::parse(record.settings);
+  if (!record.repair.empty()) j["repair"] = json::parse(record.repair);
   return j;
 }
 
@@ -100,6 +99,7 @@ ModelRecord StudyRecordFrom(const json& j) {
   record.device = DeviceFromJson(j.at("device"));
   j.at("substrate").get_to(record.substrate);
   record.classifier = ClassifierFrom(j.at("classifier"));
+  if (j.contains("settings")) record.settings = j.at("settings").dump();  // Older ones lack it.
   if (j.contains("repair")) record.repair = j.at("repair").dump();
   return record;
 }
@@ -114,10 +114,13 @@ Result<ModelRecord> SimulatorRecordFrom(const json& j) {
                 fmt::format("model.json is damaged: {}", prior.error().message),
                 "Restore the model's folder or train it again");
   }
-  record.simulator = SimulatorRecord{
-      s.at("dataset").get<std::string>(),   std::move(*prior),          s.at("maps").dump(),
-      s.at("columns").get<std::uint64_t>(), s.at("traces").get<bool>(), s.at("settings").dump(),
-      s.at("heldout_share").get<double>()};
+  record.simulator = SimulatorRecord{s.at("dataset").get<std::string>(),
+                                     std::move(*prior),
+                                     s.at("maps").dump(),
+                                     s.at("columns").get<std::uint64_t>(),
+                                     s.at("traces").get<bool>(),
+                                     s.at("heldout_share").get<double>()};
+  record.settings = s.at("settings").dump();
   if (s.contains("repair")) record.repair = s.at("repair").dump();
   return record;
 }
@@ -130,7 +133,7 @@ std::string ModelJson(const ModelRecord& record) {
             {"parameters", record.parameters}, {"estimator", EstimatorJson(record)},
             {"training", TrainingJson(record)}};
   if (record.simulator) {
-    j["simulator"] = SimulatorJson(*record.simulator, record.repair);
+    j["simulator"] = SimulatorJson(record);
     return j.dump(1) + "\n";
   }
   j["study"] = record.study;
@@ -141,6 +144,7 @@ std::string ModelJson(const ModelRecord& record) {
   j["device"] = ToJson(record.device);
   j["substrate"] = record.substrate;
   j["classifier"] = ClassifierJson(record.classifier);
+  if (!record.settings.empty()) j["settings"] = json::parse(record.settings);
   if (!record.repair.empty()) j["repair"] = json::parse(record.repair);
   return j.dump(1) + "\n";
 }

@@ -34,7 +34,6 @@ struct SimulatorRecord {
   std::string maps;           // JSON text of the parameter maps.
   std::uint64_t columns = 0;  // Of x.
   bool traces = false;
-  std::string settings;        // JSON text: estimator and its settings.
   double heldout_share = 0.1;  // Of the rows, held out of the training.
 };
 
@@ -59,7 +58,8 @@ struct ModelRecord {
   std::uint32_t epochs = 0;
   double heldout_log_density = 0;  // nats over the unit box; data set: own units.
   std::uint64_t seed = 0;
-  std::string repair;  // JSON text (repair.h); empty: as trained.
+  std::string settings;  // JSON text: estimator and its settings; empty: of an older study.
+  std::string repair;    // JSON text (repair.h); empty: as trained.
   ClassifierRecord classifier;
 };
 

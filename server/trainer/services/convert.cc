@@ -147,12 +147,12 @@ v1::Model ToProto(const ModelRecord& record) {
   message.set_false_negative_rate(record.classifier.false_negative_rate);
   message.set_false_negative_bound(record.classifier.false_negative_bound);
   message.set_weights_sha256(record.weights_sha256);
+  message.set_settings_json(record.settings);
   if (record.simulator) {
     message.clear_protocol();
     message.clear_device();
     message.set_dataset("datasets/" + record.simulator->data_set);
     message.set_columns(record.simulator->columns);
-    message.set_settings_json(record.simulator->settings);
   }
   return message;
 }

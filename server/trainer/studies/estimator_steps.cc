@@ -20,9 +20,13 @@ std::filesystem::path CurvePath(const StudyContext& study, const std::string& in
   return study.folder / (input + ".training.json");
 }
 
-// What is the study's in a training's settings.
-void Attach(const StudyContext& study, const std::string& input, std::stop_token stop,
-            estimators::TrainingOptions& training) {
+Result<Recipe> RecipeOf(const StudyContext& study, const std::string& input, std::size_t columns,
+                        std::stop_token stop) {
+  auto recipe = StudyRecipe(study.spec, input);
+  if (!recipe) return recipe;
+  recipe->flow.dimension = study.dimension();
+  recipe->flow.input_columns = columns;
+  estimators::TrainingOptions& training = recipe->training;
   training.seed = DerivedSeed(study.spec.seed, input);
   training.checkpoint = study.folder / (input + ".checkpoint");
   training.threads = study.options.training_threads;
@@ -34,6 +38,7 @@ void Attach(const StudyContext& study, const std::string& input, std::stop_token
                                           -p.heldout_loss, p.rows_per_second));
     study.At(input + ":epoch");
   };
+  return recipe;
 }
 
 Result<std::string> RepairOf(const StudyContext& study, const DataSet& data,
@@ -103,11 +108,9 @@ Status TrainModel(const StudyContext& study, const std::string& input, std::stop
     if (!record) return tl::unexpected(record.error());
     const estimators::PairData pairs{
         data->AllCodes(), input == "summary" ? data->TraceSource() : data->FeatureSource()};
-    auto recipe = StudyRecipe(study.spec, input);
+    const auto recipe = RecipeOf(study, input, pairs.x.columns, stop);
     if (!recipe) return tl::unexpected(recipe.error());
-    recipe->flow.dimension = study.dimension();
-    recipe->flow.input_columns = pairs.x.columns;
-    Attach(study, input, stop, recipe->training);
+    record->settings = RecipeJson(*recipe);
     estimators::TrainingResult result;
     const auto estimator =
         study.factory.TrainDensityEstimator(recipe->flow, pairs, recipe->training, &result);

@@ -97,6 +97,10 @@ int Run(CommandContext& context, StudyOptions options) {
   if (!trainer) return context.console.FailedCall(trainer.error());
   const Result<v1::Study> study = (*trainer)->CreateStudy(options.id, *spec, context.stop);
   if (!study) return FailedStudy(context, study.error(), StudyName(options.id));
+  if (Status understood = CheckUnderstood(*spec, study->spec()); !understood) {
+    (void)(*trainer)->CancelStudy(study->name(), context.stop);  // Where it has not ended yet.
+    return context.console.FailedCall(understood.error());
+  }
   if (options.detach) {
     context.console.Print(fmt::format("{} {}. Watch it with: inferon study watch {}", study->name(),
                                       StudyStateName(study->state()), options.id));

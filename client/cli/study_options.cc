@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 
 #include "common/base/files.h"
+#include "common/inference/engine.h"
 #include "common/neuron/parameters.h"
 #include "common/rpc/convert.h"
 
@@ -93,13 +94,11 @@ void ApplyNumbers(const StudyOptions& options, v1::StudySpec& spec) {
   }
 }
 
-constexpr std::size_t kMostConfigBytes = 64 * 1024;  // As the trainer.
-
 Status ApplyEstimator(const std::string& estimator, const std::string& config,
                       v1::EstimatorSpec& spec) {
   spec.set_estimator(estimator);
   if (config.empty()) return {};
-  auto text = ReadFile(config, kMostConfigBytes);
+  auto text = ReadFile(config, kMaxConfigBytes);
   if (!text) return tl::unexpected(text.error());
   spec.set_config(std::move(*text));
   return {};
@@ -209,6 +208,22 @@ Result<v1::StudySpec> MakeStudySpec(const StudyOptions& options) {
   }
   if (!ok) return tl::unexpected(ok.error());
   return spec;
+}
+
+Status CheckUnderstood(const v1::StudySpec& wanted, const v1::StudySpec& created) {
+  const auto kept = [](const v1::EstimatorSpec& a, const v1::EstimatorSpec& b) {
+    const bool standard = a.estimator().empty() || a.estimator() == "flow";
+    return (a.estimator() == b.estimator() || (standard && b.estimator().empty()) ||
+            a.estimator().empty()) &&
+           a.config() == b.config();
+  };
+  if (kept(wanted.features_estimator(), created.features_estimator()) &&
+      kept(wanted.summary_estimator(), created.summary_estimator())) {
+    return {};
+  }
+  return Fail(ErrorCode::kFailedPrecondition,
+              "the trainer is of an earlier version, which trains the default estimators only",
+              "Update the trainer, or leave the options of estimators out, under another id");
 }
 
 }  // namespace inferon::cli

@@ -52,4 +52,8 @@ void AddStudyOptions(CLI::App& command, StudyOptions& options);
 // that cannot be read.
 Result<v1::StudySpec> MakeStudySpec(const StudyOptions& options);
 
+// kFailedPrecondition where a trainer of an earlier version has left out what it does not know of
+// the study that it was asked for.
+Status CheckUnderstood(const v1::StudySpec& wanted, const v1::StudySpec& created);
+
 }  // namespace inferon::cli

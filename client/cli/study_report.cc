@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <nlohmann/json.hpp>
+
 #include "client/cli/format.h"
 #include "client/cli/study_view.h"
 #include "common/features/features.h"
@@ -47,14 +49,28 @@ std::string DescribeProtocol(const Protocol& protocol) {
                      protocol.grid_step_us);
 }
 
+// A vector field is trained on squared errors, and its densities are approximate.
+bool IsField(const v1::EstimatorSpec& spec) {
+  return spec.estimator() == "diffusion" || spec.estimator() == "flow-matching";
+}
+
+bool IsRepaired(const v1::EstimatorSpec& spec) {
+  const auto config = nlohmann::json::parse(spec.config(), nullptr, false);
+  return config.is_object() && config.value("repair", nlohmann::json()) == nlohmann::json(true);
+}
+
 std::string DescribeEstimator(const v1::EstimatorSpec& spec) {
-  return fmt::format(
-      "{}{}: {} transforms, {} hidden units, {} bins, at most {} epochs, patience {}, batches of "
-      "{}, learning rate {:g}{}",
-      spec.estimator(), spec.members() > 1 ? fmt::format(", mean of {}", spec.members()) : "",
-      spec.transforms(), spec.hidden(), spec.bins(), spec.max_epochs(), spec.patience(),
-      spec.batch_size(), spec.learning_rate(),
-      spec.config().empty() ? "" : ", config " + spec.config());
+  std::string text = spec.estimator();
+  if (IsField(spec)) text += " (log densities are approximate)";
+  if (IsRepaired(spec)) text += ", draws and densities repaired";
+  return text + fmt::format(
+                    "{}: {} transforms, {} hidden units, {} bins, at most {} epochs, patience {}, "
+                    "batches of "
+                    "{}, learning rate {:g}{}",
+                    spec.members() > 1 ? fmt::format(", mean of {}", spec.members()) : "",
+                    spec.transforms(), spec.hidden(), spec.bins(), spec.max_epochs(),
+                    spec.patience(), spec.batch_size(), spec.learning_rate(),
+                    spec.config().empty() ? "" : ", config " + spec.config());
 }
 
 std::vector<report::ReportSetting> SettingsOf(const v1::Study& study, const Protocol& protocol,
@@ -121,6 +137,7 @@ Result<report::ReportData> ToReportData(const client::StudyReport& fetched) {
   data.min_spikes = spec.min_spikes();
   data.max_spikes = spec.max_spikes();
   data.device_mark = DeviceMark(fetched.study);
+  data.density_losses = {!IsField(spec.features_estimator()), !IsField(spec.summary_estimator())};
   data.settings = SettingsOf(fetched.study, *protocol, *profile);
   data.steps = StepsOf(fetched.study);
   data.parameters = fetched.parameters;

@@ -4,6 +4,7 @@
 // made from a live trainer, from a saved answer, or from synthetic data in a test.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <limits>
@@ -58,6 +59,8 @@ struct ReportData {
   std::uint32_t min_spikes = 1;  // Relevant experiments have min..max spikes in the stimulus.
   std::uint32_t max_spikes = 70;
   std::string device_mark;  // Where no chip made the data: "fake device"; else empty.
+  // Whether the training losses on features and on traces are log densities, or squared errors.
+  std::array<bool, 2> density_losses = {true, true};
   std::vector<ReportSetting> settings;
   std::vector<ReportStep> steps;
   std::vector<std::string> parameters;        // Names, d of them, in the order of the codes.

@@ -42,12 +42,14 @@ Result<std::string> ReadFile(const std::filesystem::path& path, std::size_t max_
                 "Check the path");
   }
   if (!std::filesystem::is_regular_file(path, error)) {
-    return InvalidArgument(fmt::format("{} is not a regular file", path.string()));
+    return InvalidArgument(fmt::format("{} is not a regular file", path.string()),
+                           "Give the path of a file");
   }
   const auto size = std::filesystem::file_size(path, error);
   if (!error && size > max_bytes) {
     return InvalidArgument(
-        fmt::format("{} has {} bytes, more than the limit of {}", path.string(), size, max_bytes));
+        fmt::format("{} has {} bytes, more than the limit of {}", path.string(), size, max_bytes),
+        "Give a smaller file");
   }
   std::ifstream stream(path, std::ios::binary);
   if (!stream) {

@@ -52,6 +52,8 @@ struct DataSetInfo {
   std::vector<std::string> warnings;  // For example columns of x that never vary.
 };
 
+inline constexpr std::size_t kMaxConfigBytes = 64 * 1024;  // Of an estimator's configuration.
+
 // How a model is trained.
 struct TrainSpec {
   std::string model;  // Id of the model: [a-z0-9][a-z0-9-]{0,62}

@@ -86,7 +86,7 @@ void AddOptions(CLI::App& app, Flags& flags) {
       ->capture_default_str();
   app.add_option("--members-at-once", flags.members_at_once,
                  "Members of an ensemble that train at the same time; the result does not depend "
-                 "on it (0: as many as processors, as a server half as many)")
+                 "on it (0: as many as keep the processors busy, as a server half of them)")
       ->check(CLI::Range(0, static_cast<int>(estimators::kMaxMembers)))
       ->capture_default_str();
   app.add_option("--log-level", flags.log_level, "debug, info, warn or error")
@@ -103,11 +103,13 @@ void AddOptions(CLI::App& app, Flags& flags) {
       ->capture_default_str();
 }
 
-// Processors that a training may keep busy: a server leaves some for queries and other trainings.
+// As many as keep the processors busy; a server leaves half of them for queries and other
+// trainings.
 int MembersAtOnce(const Flags& flags) {
   if (flags.members_at_once > 0) return flags.members_at_once;
-  const unsigned processors = std::max(std::thread::hardware_concurrency(), 1u);
-  return static_cast<int>(flags.command ? processors : (processors + 1) / 2);
+  const auto processors = static_cast<int>(std::thread::hardware_concurrency());
+  const int mine = flags.command ? processors : (processors + 1) / 2;
+  return std::max(mine / flags.threads, 1);
 }
 
 // A command on the local folder. Logs stay quiet: the command says what it has to.

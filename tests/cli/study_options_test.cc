@@ -42,14 +42,32 @@ TEST(StudyOptionsTest, EstimatorsAndTheirConfigsReachTheStudy) {
   EXPECT_EQ(spec->summary_estimator().config(), config);
 }
 
+TEST(StudyOptionsTest, TrainerThatDropsTheEstimatorIsFoundOut) {
+  v1::StudySpec wanted, created;
+  created.mutable_features_estimator()->set_estimator("flow");
+  EXPECT_TRUE(CheckUnderstood(wanted, created));
+  wanted.mutable_features_estimator()->set_estimator("flow");
+  EXPECT_TRUE(CheckUnderstood(wanted, created));
+  EXPECT_TRUE(CheckUnderstood(wanted, {}));
+  wanted.mutable_features_estimator()->set_estimator("diffusion");
+  EXPECT_FALSE(CheckUnderstood(wanted, {}));
+  wanted.clear_features_estimator();
+  wanted.mutable_summary_estimator()->set_config("{}");
+  EXPECT_THAT(CheckUnderstood(wanted, created).error().Text(), HasSubstr("Update the trainer"));
+}
+
 TEST(StudyOptionsTest, ConfigThatCannotBeReadIsRefusedByName) {
   const auto missing = Parse({"mine", "--features-config", "no-such.json"});
   ASSERT_FALSE(missing);
   EXPECT_THAT(missing.error().message, HasSubstr("no-such.json"));
   const TemporaryFolder folder;
   const std::string large = (folder.path() / "large.json").string();
+  WriteFileAtomically(large, std::string(64 * 1024, ' '));
+  EXPECT_TRUE(Parse({"mine", "--summary-config", large}));
   WriteFileAtomically(large, std::string(64 * 1024 + 1, ' '));
-  EXPECT_EQ(Parse({"mine", "--summary-config", large}).error().code, ErrorCode::kInvalidArgument);
+  const auto refused = Parse({"mine", "--summary-config", large});
+  EXPECT_EQ(refused.error().code, ErrorCode::kInvalidArgument);
+  EXPECT_FALSE(refused.error().advice.empty());
 }
 
 }  // namespace

@@ -523,10 +523,25 @@ TEST(EnsembleTest, CutOffAndResumedEqualsUninterrupted) {
     ASSERT_FALSE(TrainDensityEstimator(options, toy.Pairs(), training, nullptr));
     training.stop = {};
     training.progress = {};
+    training.members_at_once = 3 - at_once;  // It may be another one.
     const auto resumed = MustTrain(options, toy, training);
     EXPECT_EQ(resumed->Sample(toy.X(0), 500, 3, 0, nullptr),
               whole->Sample(toy.X(0), 500, 3, 0, nullptr));
   }
+}
+
+TEST(DensityTrainingTest, SettingsAreCheckedWithoutData) {
+  FlowOptions options = FeatureOptions(2);
+  TrainingOptions training = ShortTraining();
+  EXPECT_TRUE(CheckSettings(options, training, 100));
+  EXPECT_EQ(CheckSettings(options, training, 1).error().code, ErrorCode::kInvalidArgument);
+  training.device = "tpu";
+  EXPECT_EQ(CheckSettings(options, training, 100).error().code, ErrorCode::kInvalidArgument);
+  training.device = "cuda";  // There may be one, but values stay on the CPU.
+  EXPECT_FALSE(CheckSettings(options, training, 100));
+  training.device = "cpu";
+  options.hidden = 1025;
+  EXPECT_THAT(CheckSettings(options, training, 100).error().message, HasSubstr("hidden"));
 }
 
 TEST(DensityTrainingTest, BadInputIsRefusedWithAdvice) {

@@ -100,8 +100,10 @@ Status WaitForStop(const TrainingOptions& training) {
 }
 
 TEST(MemberTrainingTest, FailureStopsTheOthersAndIsTheErrorOfAll) {
-  const auto train = [](std::uint32_t member, const TrainingOptions& training,
-                        TrainingResult*) -> Status {
+  std::atomic<int> started = 0;
+  const auto train = [&](std::uint32_t member, const TrainingOptions& training,
+                         TrainingResult*) -> Status {
+    ++started;
     if (member == 1) return Fail(ErrorCode::kInternal, "the gradient is not a finite number");
     return WaitForStop(training);
   };
@@ -109,6 +111,7 @@ TEST(MemberTrainingTest, FailureStopsTheOthersAndIsTheErrorOfAll) {
   const Status status = TrainMembers(8, Options(3), train, &result);
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().code, ErrorCode::kInternal);
+  EXPECT_LE(started, 3);
   EXPECT_EQ(result.members, 0u);
 }
 

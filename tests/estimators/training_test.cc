@@ -382,6 +382,7 @@ TEST(TrainingTest, OptionsOutOfRangeAreRefused) {
   EXPECT_TRUE(refused([](auto& o) { o.gradient_clip = -1; }));
   EXPECT_TRUE(refused([](auto& o) { o.heldout_share = 1; }));
   EXPECT_TRUE(refused([](auto& o) { o.threads = 0; }));
+  EXPECT_TRUE(refused([](auto& o) { o.members_at_once = 0; }));
   EXPECT_FALSE(CheckTrainingOptions(Options(), 1));
   EXPECT_TRUE(CheckTrainingOptions(Options(), 2));
 }

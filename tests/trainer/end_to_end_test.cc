@@ -83,6 +83,7 @@ Outcome RunSmallStudy(const std::filesystem::path& data, const std::string& cut)
     std::condition_variable wake;
     bool reached = false;
     ManagerOptions options;
+    options.pipeline.members_at_once = 2;  // The run that ends the study trains one after another.
     options.pipeline.at_point = [&](std::string_view point) {
       const std::lock_guard lock(mu);
       if (point == cut) reached = true;

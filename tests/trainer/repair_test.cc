@@ -164,6 +164,34 @@ TEST(RepairTest, AnExactPosteriorIsLeftAlone) {
   EXPECT_LT(repair.gain, 0.02);
 }
 
+// Of 40 held-out rows the second half.
+TEST(RepairTest, HeldoutFitLeavesTheFirstHalfForAChecker) {
+  const Pairs pairs = Draw(100, 3);
+  std::vector<std::uint32_t> heldout(40), asked;
+  for (std::uint32_t i = 0; i < 40; ++i) heldout[i] = 99 - i;
+  const auto theta = [&](std::uint32_t row) {
+    asked.push_back(row);
+    return std::vector<float>{pairs.theta[2 * row], pairs.theta[2 * row + 1]};
+  };
+  const auto fit =
+      FitHeldoutRepair(NormalPosterior(1, 0), pairs.Source(), theta, heldout, kAxes, {});
+  ASSERT_TRUE(fit);
+  EXPECT_EQ(fit->pairs, 20u);
+  EXPECT_EQ(asked, std::vector<std::uint32_t>(heldout.begin() + 20, heldout.end()));
+}
+
+TEST(RepairTest, FitTakesNoMoreRowsThanItsLimit) {
+  const Pairs pairs = Draw(4100, 3);
+  std::vector<std::uint32_t> heldout(4100);
+  for (std::uint32_t i = 0; i < 4100; ++i) heldout[i] = i;
+  const auto theta = [&](std::uint32_t row) {
+    return std::vector<float>{pairs.theta[2 * row], pairs.theta[2 * row + 1]};
+  };
+  EXPECT_EQ(
+      FitHeldoutRepair(NormalPosterior(1, 0), pairs.Source(), theta, heldout, kAxes, {})->pairs,
+      2000u);
+}
+
 TEST(RepairTest, StoppedFitEndsWithoutARepair) {
   const Pairs pairs = Draw(50, 3);
   std::stop_source stop;

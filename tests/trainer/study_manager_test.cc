@@ -9,6 +9,7 @@
 #include <set>
 
 #include "common/base/trace.h"
+#include "common/inference/engine.h"
 #include "server/trainer/queries/posterior.h"
 #include "tests/trainer/study_fixture.h"
 
@@ -60,12 +61,11 @@ TEST_F(StudyManagerTest, EstimatorsAreEnsemblesAndThoseOfOlderStudiesOneFlow) {
   EXPECT_EQ(older.estimator, "flow");
 }
 
-TEST_F(StudyManagerTest, AnEstimatorsNumbersAreThoseOfItsConfigThenTheSpecsThenItsRules) {
+TEST_F(StudyManagerTest, AnEstimatorsNumbersAreTheSpecsThenThoseOfItsConfigThenItsRules) {
   StudySpec spec = ToySpec();
   spec.features_estimator = {.hidden = 48, .estimator = "diffusion"};
-  spec.summary_estimator = {.hidden = 48,
-                            .max_epochs = 7,
-                            .config = R"({"summary": "dilated", "hidden": 96, "repair": true})"};
+  spec.summary_estimator = {.max_epochs = 7,
+                            .config = R"({"summary": "paper", "hidden": 96, "repair": true})"};
   FillDefaults(spec);
   EXPECT_EQ(spec.features_estimator.hidden, 48u);
   EXPECT_EQ(spec.features_estimator.transforms, 3u);
@@ -80,9 +80,10 @@ TEST_F(StudyManagerTest, AnEstimatorsNumbersAreThoseOfItsConfigThenTheSpecsThenI
   EXPECT_EQ(features->flow.family, estimators::DensityFamily::kDiffusion);
   EXPECT_EQ(features->training.ema_decay, 0.999);
   EXPECT_FALSE(features->repair);
-  EXPECT_EQ(summary->flow.summary_network, estimators::SummaryNetwork::kDilated);
+  EXPECT_EQ(summary->flow.summary_network, estimators::SummaryNetwork::kPaper);
   EXPECT_EQ(summary->flow.hidden, 96u);
-  EXPECT_EQ(summary->training.weight_decay, 0.03);
+  EXPECT_EQ(summary->training.max_epochs, 7u);
+  EXPECT_EQ(summary->training.weight_decay, 5e-3);
   EXPECT_TRUE(summary->repair);
 
   const StudySpec once = spec;
@@ -153,7 +154,9 @@ TEST_F(StudyManagerTest, BadSettingsAreRefusedAndLeaveNothing) {
   EXPECT_TRUE(config(R"({"trials": 2})"));
   EXPECT_TRUE(config(R"({"repair": 1})"));
   EXPECT_TRUE(config(R"({"summary": "dilated"})"));  // It reads traces only.
-  EXPECT_TRUE(config("{" + std::string(kMostConfigBytes - 1, ' ') + "}"));
+  EXPECT_TRUE(config("{" + std::string(kMaxConfigBytes - 1, ' ') + "}"));
+  EXPECT_TRUE(refused([](StudySpec& s) { s.features_estimator.max_epochs = 2001; }));
+  EXPECT_TRUE(refused([](StudySpec& s) { s.features_estimator.patience = 2001; }));
   StudySpec on_gpu = ToySpec();
   on_gpu.summary_estimator.config = R"({"device": "cuda"})";
   EXPECT_EQ(CodeOf("toy", on_gpu), ErrorCode::kFailedPrecondition);
@@ -163,6 +166,46 @@ TEST_F(StudyManagerTest, BadSettingsAreRefusedAndLeaveNothing) {
   EXPECT_EQ(CodeOf(std::string(kMaxStudyId + 1, 'a'), ToySpec()), ErrorCode::kInvalidArgument);
   EXPECT_TRUE(parts_.Manager().List().empty());
   EXPECT_TRUE(std::filesystem::is_empty(folder_.path() / "studies"));
+}
+
+TEST_F(StudyManagerTest, LimitsOfEstimatorsAreAllowed) {
+  parts_.experiments.hang = true;
+  StudySpec spec = ToySpec();
+  spec.features_estimator = {.max_epochs = 2000, .patience = 2000, .members = 32};
+  spec.summary_estimator.config = "{" + std::string(kMaxConfigBytes - 2, ' ') + "}";
+  const auto created = parts_.Manager().Create("toy", spec);
+  EXPECT_TRUE(created) << created.error().Text();
+}
+
+// Rules of a later version, or another machine, are no matter of a study that is there.
+TEST_F(StudyManagerTest, StudyKeepsItsRecipesAndIsFoundWhereItCouldNotBegin) {
+  StudySpec spec = ToySpec();
+  spec.summary_estimator.config = R"({"device": "cuda"})";
+  FillDefaults(spec);
+  StudyRecord record = MakeStudyRecord("toy", spec, {});
+  record.recipes["features"] = R"({"estimator": "affine-flow", "hidden": 24, "members": 1})";
+  record.state = StudyState::kCancelled;
+  const std::string text = StudyJson(record, 1);
+  EXPECT_THAT(text, HasSubstr("\"schema\": 2"));
+  std::filesystem::create_directories(folder_.path() / "studies" / "toy");
+  WriteFileAtomically(folder_.path() / "studies" / "toy" / "study.json", text);
+  const auto found = parts_.Manager().Create("toy", spec);
+  ASSERT_TRUE(found) << found.error().Text();
+  EXPECT_EQ(nlohmann::json::parse(found->recipes.at("features")),
+            nlohmann::json::parse(record.recipes.at("features")));
+
+  StudySpec plain = ToySpec();
+  FillDefaults(plain);
+  record = MakeStudyRecord("other", plain, {});
+  record.recipes["features"] = R"({"estimator": "affine-flow", "hidden": 24, "members": 1})";
+  std::filesystem::create_directories(folder_.path() / "more" / "studies" / "other");
+  WriteFileAtomically(folder_.path() / "more" / "studies" / "other" / "study.json",
+                      StudyJson(record, 1));
+  TrainerParts parts(folder_.path() / "more", QuickOptions());
+  ASSERT_EQ(parts.Await("other").state, StudyState::kSucceeded);
+  EXPECT_THAT(parts.registry.Get("other-features")->settings,
+              testing::AllOf(HasSubstr("affine-flow"), HasSubstr("\"hidden\":24")));
+  EXPECT_THAT(parts.registry.Get("other-summary")->settings, HasSubstr("\"estimator\":\"flow\""));
 }
 
 TEST_F(StudyManagerTest, WhatIsNotThereIsNotFound) {
@@ -403,7 +446,7 @@ TEST(StudyRecordTest, JsonKeepsEverything) {
 TEST(StudyRecordTest, OtherSchemaVersionsAreRefused) {
   StudySpec spec = ToySpec();
   std::string text = StudyJson(MakeStudyRecord("toy", spec, {}), 1);
-  text.replace(text.find("\"schema\": 1"), 11, "\"schema\": 2");
+  text.replace(text.find("\"schema\": 1"), 11, "\"schema\": 3");
   EXPECT_EQ(StudyFromJson(text).error().code, ErrorCode::kDataLoss);
   EXPECT_EQ(StudyFromJson("[]").error().code, ErrorCode::kDataLoss);
   EXPECT_EQ(StudyFromJson("{\"schema\":1}").error().code, ErrorCode::kDataLoss);

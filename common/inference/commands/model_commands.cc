@@ -14,8 +14,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t kMaxConfig = 64 * 1024;
-
 struct TrainOptions {
   TrainSpec spec;
   std::string config_file;
@@ -29,7 +27,7 @@ Outcome Train(Context& context, const TrainOptions& options) {
     if (Status ok = CheckId(what, id); !ok) return tl::unexpected(Failure{ok.error(), true});
   }
   if (!options.config_file.empty()) {
-    auto text = ReadFile(options.config_file, kMaxConfig);
+    auto text = ReadFile(options.config_file, kMaxConfigBytes);
     if (!text) return tl::unexpected(Failure{text.error(), true});
     spec.config = std::move(*text);
   }

@@ -82,14 +82,14 @@ Status CheckBase(const StoredDataSet& data, const ModelRecord& base) {
 // held out because there are few.
 Result<Recipe> TuningRecipe(const ModelRecord& base, const TrainingShape& shape) {
   json settings = json::parse(base.settings);
-  auto recipe = DefaultRecipe(settings.value("estimator", std::string()), shape);
-  if (!recipe) return recipe;
-  const estimators::TrainingOptions rules = recipe->training;
-  settings.erase("estimator");
+  const auto standard = DefaultRecipe(settings.value("estimator", std::string()), shape);
+  if (!standard) return standard;
+  const estimators::TrainingOptions& rules = standard->training;
   settings.erase("device");
   settings.erase("repair");
   settings.erase(kBaseKey);
-  if (Status ok = ApplyConfig(settings.dump(), &*recipe); !ok) return tl::unexpected(ok.error());
+  auto recipe = RecipeFromJson(settings.dump(), shape);
+  if (!recipe) return recipe;
   recipe->training.learning_rate /= 10;
   recipe->training.max_epochs = rules.max_epochs;
   recipe->training.patience = rules.patience;

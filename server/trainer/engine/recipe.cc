@@ -148,7 +148,8 @@ Status AssignSummary(const Json& json, Recipe* recipe) {
   }
   if (recipe->flow.input != estimators::InputNetwork::kSummary) {
     return Refuse("\"summary\" is for time series, and x has values",
-                  "Leave it out, or import x as --traces");
+                  "Leave it out; a data set has time series where it was imported with --traces, a "
+                  "study with its summary estimator");
   }
   recipe->flow.summary_network = *network;
   if (*network == estimators::SummaryNetwork::kPaper) UsePaperSettings(recipe);
@@ -217,6 +218,16 @@ std::string RecipeJson(const Recipe& recipe) {
   Recipe copy = recipe;
   ForEachField(copy, [&](const char* key, auto& value) { json[key] = value; });
   return json.dump();
+}
+
+Result<Recipe> RecipeFromJson(const std::string& text, const TrainingShape& shape) {
+  Json json = Json::parse(text, nullptr, false);
+  if (!json.is_object()) return Refuse("it is not a JSON object", "Restore the file it is from");
+  auto recipe = DefaultRecipe(json.value("estimator", std::string()), shape);
+  if (!recipe) return recipe;
+  json.erase("estimator");
+  if (Status ok = ApplyConfig(json.dump(), &*recipe); !ok) return tl::unexpected(ok.error());
+  return recipe;
 }
 
 }  // namespace inferon::trainer

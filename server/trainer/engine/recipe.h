@@ -40,7 +40,9 @@ Result<Recipe> DefaultRecipe(const std::string& estimator, const TrainingShape& 
 // key. "" changes nothing.
 Status ApplyConfig(std::string_view json, Recipe* recipe);
 
-// The recipe as a JSON object of these keys, for model.json.
+// The recipe as a JSON object of these keys and estimator, for model.json, and back: what the text
+// does not say is as in the default.
 std::string RecipeJson(const Recipe& recipe);
+Result<Recipe> RecipeFromJson(const std::string& text, const TrainingShape& shape);
 
 }  // namespace inferon::trainer

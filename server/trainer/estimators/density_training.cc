@@ -277,7 +277,9 @@ Result<std::unique_ptr<DensityEstimator>> TrainDensityEstimator(const FlowOption
   };
   TrainingResult own_result;
   const auto count = static_cast<std::uint32_t>(networks->size());
-  if (Status ok = TrainMembers(count, training, train, &own_result); !ok) {
+  TrainingOptions whole = training;
+  if (training.device != kCpuDevice) whole.members_at_once = 1;  // A device's memory is its limit.
+  if (Status ok = TrainMembers(count, whole, train, &own_result); !ok) {
     return tl::unexpected(ok.error());
   }
   auto estimator = Join(std::move(*networks), data, split, training.seed, &own_result);

@@ -68,7 +68,7 @@ struct TrainingOptions {
   double ema_decay = 0;           // Of the running mean of the weights that is kept; 0: none.
   std::uint64_t seed = 0;         // Start weights, shuffles, dropout, dequantisation.
   int threads = 1;                // Of LibTorch in each network: part of what the training gives.
-  int members_at_once = 1;        // Of an ensemble; what they become does not depend on it.
+  int members_at_once = 1;        // Of an ensemble, on a CPU; its result does not depend on it.
   // Where the networks on time series compute: "cpu", or "cuda" where LibTorch has it. The flow
   // computes on the CPU always.
   std::string device = "cpu";

@@ -2,10 +2,14 @@
 
 #include <algorithm>
 #include <atomic>
-#include <future>
+#include <exception>
 #include <mutex>
 #include <stop_token>
+#include <system_error>
+#include <thread>
 #include <vector>
+
+#include "common/base/trace.h"
 
 namespace inferon::estimators {
 namespace {
@@ -76,16 +80,18 @@ class MemberQueue {
       try {
         statuses_[m] = train_(m, Own(m), &results_[m]);
       } catch (...) {
-        Fail();
-        throw;
+        Keep(std::current_exception());
+        return Fail();
       }
       if (!statuses_[m]) return Fail();
       progress_.Finish(m, results_[m].epochs);
     }
   }
 
-  // The first failure that is not the echo of another one.
+  // When all have ended. Throws what a member threw; else the first failure that is not the echo of
+  // another one.
   Status Joined(TrainingResult* result) const {
+    if (exception_) std::rethrow_exception(exception_);
     const Status* first = nullptr;
     for (const Status& status : statuses_) {
       if (!status && (first == nullptr || first->error().code == ErrorCode::kCancelled)) {
@@ -107,6 +113,11 @@ class MemberQueue {
     return own;
   }
 
+  void Keep(std::exception_ptr exception) {
+    const std::scoped_lock lock(mutex_);
+    if (!exception_) exception_ = std::move(exception);
+  }
+
   void Fail() {
     failed_ = true;
     stop_.request_stop();
@@ -117,6 +128,8 @@ class MemberQueue {
   JointProgress progress_;
   std::vector<Status> statuses_;
   std::vector<TrainingResult> results_;
+  std::mutex mutex_;
+  std::exception_ptr exception_;  // Guarded by mutex_; the first.
   std::atomic<std::uint32_t> next_ = 0;
   std::atomic<bool> failed_ = false;
   std::stop_source stop_;
@@ -129,12 +142,18 @@ Status TrainMembers(std::uint32_t count, const TrainingOptions& whole, const Tra
                     TrainingResult* result) {
   MemberQueue queue(count, whole, train);
   const auto most = std::min(count, static_cast<std::uint32_t>(whole.members_at_once));
-  std::vector<std::future<void>> workers;  // The first is this thread.
-  for (std::uint32_t i = 0; i < most; ++i) {
-    workers.push_back(std::async(i == 0 ? std::launch::deferred : std::launch::async,
-                                 [&queue] { queue.Work(); }));
+  {
+    std::vector<std::jthread> others;
+    const auto work = [&queue, trace = CurrentTrace()] {
+      const TraceScope scope(trace);
+      queue.Work();
+    };
+    try {
+      while (others.size() + 1 < most) others.emplace_back(work);
+    } catch (const std::system_error&) {  // No more threads: those there are do all the work.
+    }
+    queue.Work();
   }
-  for (auto& worker : workers) worker.get();  // Where one throws, the others are waited for.
   return queue.Joined(result);
 }
 

@@ -38,9 +38,9 @@ std::vector<float> InputRow(const std::string& input, const Observation& observa
 Result<ModelInput> PrepareInput(const LoadedModel& model, const Observation& observation,
                                 const Protocol& protocol);
 
-// Adds a warning where the input row lies outside the model's training data.
 // What every answer of a model has to say of it: approximate densities, a repair.
 void WarnOfEstimator(const LoadedModel& model, std::vector<std::string>& warnings);
+// Adds a warning where the input row lies outside the model's training data.
 void WarnOfOutlier(const LoadedModel& model, std::span<const float> x,
                    std::vector<std::string>& warnings);
 

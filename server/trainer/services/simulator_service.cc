@@ -9,8 +9,6 @@
 namespace inferon::trainer {
 namespace {
 
-constexpr std::size_t kMaxConfig = 64 * 1024;
-
 // Id of a name; empty for an empty name.
 Result<std::string> IdOf(const std::string& name, const char* collection) {
   if (name.empty()) return std::string();
@@ -170,7 +168,7 @@ grpc::Status SimulatorService::TrainModel(grpc::ServerContext* context,
   return Serve(guard_, *context, *request, queries_, stop_, [&](std::stop_token stop) -> Status {
     const auto data_set = rpc::ParseName(request->dataset(), "datasets");
     if (!data_set) return tl::unexpected(data_set.error());
-    if (request->config_json().size() > kMaxConfig) {
+    if (request->config_json().size() > kMaxConfigBytes) {
       return InvalidArgument("the configuration is longer than 64 KiB", "Shorten it");
     }
     const auto base = IdOf(request->base_model(), "models");

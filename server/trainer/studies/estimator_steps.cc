@@ -22,7 +22,13 @@ std::filesystem::path CurvePath(const StudyContext& study, const std::string& in
 
 Result<Recipe> RecipeOf(const StudyContext& study, const std::string& input, std::size_t columns,
                         std::stop_token stop) {
-  auto recipe = StudyRecipe(study.spec, input);
+  const auto kept = study.journal.Snapshot().recipes;
+  const auto own = kept.find(input);
+  auto recipe =
+      own == kept.end()
+          ? StudyRecipe(study.spec, input)
+          : RecipeFromJson(own->second,
+                           {study.spec.constrained_count, columns, {}, input == "summary"});
   if (!recipe) return recipe;
   recipe->flow.dimension = study.dimension();
   recipe->flow.input_columns = columns;
@@ -32,10 +38,13 @@ Result<Recipe> RecipeOf(const StudyContext& study, const std::string& input, std
   training.threads = study.options.training_threads;
   training.members_at_once = study.options.members_at_once;
   training.stop = std::move(stop);
-  training.progress = [&study, input](const estimators::TrainingProgress& p) {
+  // The loss of a field is a squared error.
+  const bool density = !estimators::IsField(recipe->flow.family);
+  training.progress = [&study, input, density](const estimators::TrainingProgress& p) {
     study.journal.Progress(input, p.epoch, p.max_epochs);
-    study.journal.Note(input, fmt::format("held-out log density {:.2f}, {:.0f} pairs/s",
-                                          -p.heldout_loss, p.rows_per_second));
+    study.journal.Note(
+        input, fmt::format("held-out {} {:.2f}, {:.0f} pairs/s", density ? "log density" : "loss",
+                           density ? -p.heldout_loss : p.heldout_loss, p.rows_per_second));
     study.At(input + ":epoch");
   };
   return recipe;

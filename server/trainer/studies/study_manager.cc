@@ -99,15 +99,15 @@ Result<StudyRecord> StudyManager::Create(const std::string& id, StudySpec spec) 
   FillDefaults(spec);
   const auto profile = CheckSpec(id, spec, options_.max_profile_bytes);
   if (!profile) return tl::unexpected(profile.error());
-  if (Status ok = CheckEstimators(spec, *profile, factory_); !ok) {
-    return tl::unexpected(ok.error());
-  }
   const std::lock_guard lock(mu_);
   if (const auto found = studies_.find(id); found != studies_.end()) {
     const StudyRecord record = found->second->Snapshot();
     if (record.spec == spec) return record;
     return Fail(ErrorCode::kAlreadyExists, fmt::format("study {} exists with other settings", id),
                 "Choose another id, or the settings of that study");
+  }
+  if (Status ok = CheckEstimators(spec, *profile, factory_); !ok) {
+    return tl::unexpected(ok.error());
   }
   if (studies_.size() >= options_.max_studies) {
     return Fail(ErrorCode::kResourceExhausted,

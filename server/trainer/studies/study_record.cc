@@ -70,8 +70,21 @@ StudyRecord RecordFrom(const json& j) {
   j.at("models").get_to(record.models);
   record.modes = j.value("modes", std::vector<std::string>());  // Older studies lack it.
   record.trace = j.value("trace", std::string());
+  const json recipes = j.value("recipes", json::object());
+  for (const auto& [input, recipe] : recipes.items()) {
+    record.recipes[input] = recipe.dump();
+  }
   j.at("revision_limit").get_to(record.revision);
   return record;
+}
+
+// An older version takes a file of its own schema only: it does not train something else.
+int SchemaOf(const StudySpec& spec) {
+  for (const EstimatorSpec* estimator : {&spec.features_estimator, &spec.summary_estimator}) {
+    const std::string& name = estimator->estimator;
+    if ((!name.empty() && name != EstimatorNames().front()) || !estimator->config.empty()) return 2;
+  }
+  return 1;
 }
 
 // Of all members, at most.
@@ -109,13 +122,18 @@ StudyRecord MakeStudyRecord(const std::string& id, const StudySpec& spec, WallTi
   add("check", "Posterior predictive check", 0, "experiments");
   add("diagnostics", "Calibration of the posteriors", 0, "observations");
   add("report", "Report", 0, "numbers");
+  for (const char* input : {"features", "summary"}) {
+    if (const auto recipe = StudyRecipe(spec, input)) record.recipes[input] = RecipeJson(*recipe);
+  }
   return record;
 }
 
 std::string StudyJson(const StudyRecord& record, std::uint64_t revision_limit) {
   json steps = json::array();
   for (const StepRecord& step : record.steps) steps.push_back(StepJson(step));
-  const json j = {{"schema", kStudySchema},
+  json recipes = json::object();
+  for (const auto& [input, recipe] : record.recipes) recipes[input] = json::parse(recipe);
+  const json j = {{"schema", SchemaOf(record.spec)},
                   {"id", record.id},
                   {"state", kStateNames[static_cast<std::size_t>(record.state)]},
                   {"spec", ToJson(record.spec)},
@@ -130,15 +148,17 @@ std::string StudyJson(const StudyRecord& record, std::uint64_t revision_limit) {
                   {"models", record.models},
                   {"modes", record.modes},
                   {"trace", record.trace},
+                  {"recipes", recipes},
                   {"revision_limit", revision_limit}};
   return j.dump(1, ' ', false, json::error_handler_t::replace) + "\n";
 }
 
 Result<StudyRecord> StudyFromJson(const std::string& text) {
   const json j = json::parse(text, nullptr, false);
-  if (!j.is_object() || j.value("schema", json()) != json(kStudySchema)) {
+  const json schema = j.is_object() ? j.value("schema", json()) : json();
+  if (!schema.is_number_integer() || schema < json(1) || schema > json(kStudySchema)) {
     return Fail(ErrorCode::kDataLoss,
-                fmt::format("study.json is damaged or not of schema version {}", kStudySchema),
+                fmt::format("study.json is damaged or not of schema version 1 to {}", kStudySchema),
                 "Restore the study's folder or remove it");
   }
   try {

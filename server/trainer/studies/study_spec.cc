@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "common/inference/engine.h"
 #include "common/neuron/parameters.h"
 #include "server/trainer/estimators/estimators.h"
 #include "server/trainer/registry/neuron_json.h"
@@ -66,9 +67,9 @@ Status InRange(const std::string& field, T value, T low, T high) {
 Status ValidateEstimator(const StudySpec& study, const std::string& input) {
   const EstimatorSpec& spec = SpecOf(study, input);
   const std::string name = input + "_estimator";
-  if (spec.config.size() > kMostConfigBytes) {
+  if (spec.config.size() > kMaxConfigBytes) {
     return InvalidArgument(fmt::format("{}.config has {} bytes, more than {}", name,
-                                       spec.config.size(), kMostConfigBytes),
+                                       spec.config.size(), kMaxConfigBytes),
                            "Give the settings that differ from the defaults only");
   }
   const auto recipe = StudyRecipe(study, input);
@@ -147,10 +148,10 @@ Result<Recipe> StudyRecipe(const StudySpec& study, const std::string& input) {
   auto recipe = DefaultRecipe(spec.estimator, {study.constrained_count, 0, {}, traces});
   if (!recipe) return recipe;
   if (recipe->estimator == EstimatorNames().front()) UseStudyDefaults(traces, *recipe);
+  if (Status ok = ApplyConfig(spec.config, &*recipe); !ok) return tl::unexpected(ok.error());
   ForEachNumber(spec, *recipe, [](const auto& of_spec, auto& of_recipe) {
     if (of_spec != 0) of_recipe = of_spec;
   });
-  if (Status ok = ApplyConfig(spec.config, &*recipe); !ok) return tl::unexpected(ok.error());
   return recipe;
 }
 

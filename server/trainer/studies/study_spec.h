@@ -26,7 +26,7 @@ struct EstimatorSpec {
   double learning_rate = 0;
   std::uint32_t members = 0;
   std::string estimator;  // One of EstimatorNames().
-  std::string config;     // JSON text of ApplyConfig; goes before the numbers.
+  std::string config;     // JSON text of ApplyConfig; the numbers go before it.
   bool operator==(const EstimatorSpec&) const = default;
 };
 
@@ -59,14 +59,12 @@ struct StudySpec {
   }
 };
 
-inline constexpr std::size_t kMostConfigBytes = 64 * 1024;
-
 // How a study trains its estimator on `input` ("features" or "summary"), but for the numbers of
 // parameters and of input columns. kInvalidArgument names what of the spec is wrong.
 Result<Recipe> StudyRecipe(const StudySpec& spec, const std::string& input);
 
-// Puts the defaults where a number is 0 and a text empty, and into an estimator's numbers what its
-// config says of them.
+// Puts the defaults where a number is 0 and a text empty; an estimator's are those of its config,
+// then those of its rules.
 void FillDefaults(StudySpec& spec);
 
 // Refuses what is out of range, naming field, value and range. The spec has its defaults.

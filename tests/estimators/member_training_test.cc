@@ -105,7 +105,8 @@ TEST(MemberTrainingTest, FailureStopsTheOthersAndIsTheErrorOfAll) {
                          TrainingResult*) -> Status {
     ++started;
     if (member == 1) return Fail(ErrorCode::kInternal, "the gradient is not a finite number");
-    return WaitForStop(training);
+    const Status stopped = WaitForStop(training);
+    return member == 0 ? Status() : stopped;  // The first was about to end.
   };
   TrainingResult result;
   const Status status = TrainMembers(8, Options(3), train, &result);

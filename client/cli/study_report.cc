@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <nlohmann/json.hpp>
-
 #include "client/cli/format.h"
 #include "client/cli/study_view.h"
 #include "common/features/features.h"
@@ -54,15 +52,9 @@ bool IsField(const v1::EstimatorSpec& spec) {
   return spec.estimator() == "diffusion" || spec.estimator() == "flow-matching";
 }
 
-bool IsRepaired(const v1::EstimatorSpec& spec) {
-  const auto config = nlohmann::json::parse(spec.config(), nullptr, false);
-  return config.is_object() && config.value("repair", nlohmann::json()) == nlohmann::json(true);
-}
-
 std::string DescribeEstimator(const v1::EstimatorSpec& spec) {
   std::string text = spec.estimator();
   if (IsField(spec)) text += " (log densities are approximate)";
-  if (IsRepaired(spec)) text += ", draws and densities repaired";
   return text + fmt::format(
                     "{}: {} transforms, {} hidden units, {} bins, at most {} epochs, patience {}, "
                     "batches of "

@@ -176,7 +176,10 @@ class HistogramFactory : public EstimatorFactory {
     }
     for (std::size_t h = 0; h < mass.size(); h += kBins) {
       double sum = 0;
-      for (std::size_t b = 0; b < kBins; ++b) sum += mass[h + b];
+      for (std::size_t b = 0; b < kBins; ++b) {
+        if (options.hidden == kTooSure) mass[h + b] = std::pow(mass[h + b], 4);
+        sum += mass[h + b];
+      }
       for (std::size_t b = 0; b < kBins; ++b) mass[h + b] /= sum;
     }
     return std::make_unique<HistogramEstimator>(d, data.x.columns, std::move(mass));

@@ -12,6 +12,8 @@ namespace inferon::trainer {
 // by coordinate, apart for four ranges of the first input column. Density estimators whose first
 // input is `kOutlier` find it far from the training data.
 inline constexpr float kOutlier = 1020;
+// Density estimators of so many hidden units are surer than their data.
+inline constexpr std::uint32_t kTooSure = 9;
 std::unique_ptr<EstimatorFactory> MakeHistogramFactory();
 
 }  // namespace inferon::trainer

@@ -80,6 +80,8 @@ TEST_F(StudyManagerTest, AnEstimatorsNumbersAreTheSpecsThenThoseOfItsConfigThenI
   EXPECT_EQ(features->flow.family, estimators::DensityFamily::kDiffusion);
   EXPECT_EQ(features->training.ema_decay, 0.999);
   EXPECT_FALSE(features->repair);
+  EXPECT_TRUE(StudyRecipe(ToySpec(), "summary")->repair);
+  EXPECT_FALSE(StudyRecipe(ToySpec(), "features")->repair);
   EXPECT_EQ(summary->flow.summary_network, estimators::SummaryNetwork::kPaper);
   EXPECT_EQ(summary->flow.hidden, 96u);
   EXPECT_EQ(summary->training.max_epochs, 7u);
@@ -91,8 +93,11 @@ TEST_F(StudyManagerTest, AnEstimatorsNumbersAreTheSpecsThenThoseOfItsConfigThenI
   EXPECT_TRUE(spec == once);
 }
 
+// The summary's posterior is repaired unless told otherwise, but needs it not.
 TEST_F(StudyManagerTest, RepairIsFittedOnRequestKeptWithTheModelAndSaid) {
   StudySpec spec = ToySpec();
+  spec.constrained_count = 4000;
+  spec.features_estimator.hidden = kTooSure;
   spec.features_estimator.config = R"({"repair": true})";
   const StudyRecord study = parts_.Run("toy", spec);
   ASSERT_EQ(study.state, StudyState::kSucceeded) << study.error;

@@ -202,7 +202,7 @@ class DensityEstimator {
       std::copy(density.begin(), density.end(), q.log_density);
     }
   }
-  // LogDensity with its gradient; nothing where the estimator has none (fields, repaired ones).
+  // LogDensity with its gradient; nothing where the estimator has none (fields).
   virtual std::optional<DensitySlopes> LogDensitySlopes(std::span<const float> /*x*/,
                                                         MatrixView /*theta*/) const {
     return std::nullopt;

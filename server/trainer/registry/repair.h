@@ -25,12 +25,13 @@ struct Repair {
   double gain = 0;            // Mean log density of these pairs that it gained, nats.
 };
 
-// JSON object for model.json and back; kDataLoss where it is damaged.
+// JSON object for model.json and back; kDataLoss where it is damaged. Empty for one without gain.
 std::string RepairJson(const Repair& repair);
 Result<Repair> RepairFromJson(const std::string& text, std::size_t dimension);
 
 // `x` and `theta` are pairs that the estimator was not trained on, as many rows each. Axes by
-// column; empty: all kUnit. kCancelled on stop.
+// column; empty: all kUnit. Where the gain is within chance, all factors are 1, all shifts 0 and
+// the gain is 0. kCancelled on stop.
 Result<Repair> FitRepair(const estimators::DensityEstimator& estimator,
                          const estimators::RowSource& x, estimators::MatrixView theta,
                          const std::vector<estimators::Axis>& axes, std::stop_token stop = {});

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "common/base/files.h"
@@ -50,16 +51,22 @@ Result<Recipe> RecipeOf(const StudyContext& study, const std::string& input, std
   return recipe;
 }
 
-Result<std::string> RepairOf(const StudyContext& study, const DataSet& data,
-                             const estimators::PairData& pairs,
-                             const estimators::TrainingOptions& training,
-                             const estimators::DensityEstimator& estimator) {
+Result<Repair> RepairOf(const StudyContext& study, const DataSet& data,
+                        const estimators::PairData& pairs,
+                        const estimators::TrainingOptions& training,
+                        const estimators::DensityEstimator& estimator) {
   const auto split = estimators::SplitRows(data.size(), training);
   const auto centre = [&, d = study.dimension()](std::uint32_t row) {
     return CellCentres(pairs.theta_codes.subspan(row * d, d));
   };
-  return FitHeldoutRepair(estimator, pairs.x, centre, split.heldout, {}, training.stop)
-      .map(RepairJson);
+  return FitHeldoutRepair(estimator, pairs.x, centre, split.heldout, {}, training.stop);
+}
+
+std::string DescribeRepair(const Repair& repair) {
+  if (repair.gain == 0) return "needs no repair";
+  const auto [least, most] = std::ranges::minmax(repair.scale);
+  return fmt::format("repaired: widths x{:.2f} to x{:.2f}, {:+.3f} nats on {} held-out pairs",
+                     least, most, repair.gain, repair.pairs);
 }
 
 Result<ModelRecord> RecordOf(const StudyContext& study, const std::string& input,
@@ -126,9 +133,11 @@ Status TrainModel(const StudyContext& study, const std::string& input, std::stop
     if (!estimator) return tl::unexpected(estimator.error());
     if (recipe->repair) {
       study.journal.Note(input, "fitting the repair");
-      auto repair = RepairOf(study, *data, pairs, recipe->training, **estimator);
+      const auto repair = RepairOf(study, *data, pairs, recipe->training, **estimator);
       if (!repair) return tl::unexpected(repair.error());
-      record->repair = std::move(*repair);
+      record->repair = RepairJson(*repair);
+      study.journal.Note(input, fmt::format("held-out loss {:.2f}; {}", result.best_heldout_loss,
+                                            DescribeRepair(*repair)));
     }
     study.journal.Progress(input, result.epochs, result.epochs);
     record->create_time = study.clock.WallNow();

@@ -136,8 +136,8 @@ Status TrainModel(const StudyContext& study, const std::string& input, std::stop
       const auto repair = RepairOf(study, *data, pairs, recipe->training, **estimator);
       if (!repair) return tl::unexpected(repair.error());
       record->repair = RepairJson(*repair);
-      study.journal.Note(input, fmt::format("held-out loss {:.2f}; {}", result.best_heldout_loss,
-                                            DescribeRepair(*repair)));
+      study.journal.Note(input, fmt::format("held-out log density {:.2f}; {}",
+                                            -result.best_heldout_loss, DescribeRepair(*repair)));
     }
     study.journal.Progress(input, result.epochs, result.epochs);
     record->create_time = study.clock.WallNow();

@@ -98,7 +98,6 @@ int Run(CommandContext& context, StudyOptions options) {
   const Result<v1::Study> study = (*trainer)->CreateStudy(options.id, *spec, context.stop);
   if (!study) return FailedStudy(context, study.error(), StudyName(options.id));
   if (Status understood = CheckUnderstood(*spec, study->spec()); !understood) {
-    (void)(*trainer)->CancelStudy(study->name(), context.stop);  // Where it has not ended yet.
     return context.console.FailedCall(understood.error());
   }
   if (options.detach) {

@@ -221,9 +221,11 @@ Status CheckUnderstood(const v1::StudySpec& wanted, const v1::StudySpec& created
       kept(wanted.summary_estimator(), created.summary_estimator())) {
     return {};
   }
-  return Fail(ErrorCode::kFailedPrecondition,
-              "the trainer is of an earlier version, which trains the default estimators only",
-              "Update the trainer, or leave the options of estimators out, under another id");
+  return Fail(
+      ErrorCode::kFailedPrecondition,
+      "the trainer is of an earlier version, which trains the default estimators only",
+      "Cancel the study if you have just begun it (inferon study cancel ID), then update the "
+      "trainer, or leave the options of estimators out");
 }
 
 }  // namespace inferon::cli

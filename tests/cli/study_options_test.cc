@@ -53,7 +53,7 @@ TEST(StudyOptionsTest, TrainerThatDropsTheEstimatorIsFoundOut) {
   EXPECT_FALSE(CheckUnderstood(wanted, {}));
   wanted.clear_features_estimator();
   wanted.mutable_summary_estimator()->set_config("{}");
-  EXPECT_THAT(CheckUnderstood(wanted, created).error().Text(), HasSubstr("Update the trainer"));
+  EXPECT_THAT(CheckUnderstood(wanted, created).error().Text(), HasSubstr("update the trainer"));
 }
 
 TEST(StudyOptionsTest, ConfigThatCannotBeReadIsRefusedByName) {

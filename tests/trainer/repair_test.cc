@@ -199,6 +199,15 @@ TEST(RepairTest, HeldoutFitLeavesTheFirstHalfForAChecker) {
   EXPECT_EQ(asked, std::vector<std::uint32_t>(heldout.begin() + 20, heldout.end()));
 }
 
+TEST(RepairTest, FewerThanTenPairsForEachParameterAreNotFitted) {
+  for (const auto& [pairs, gains] : {std::pair{19, false}, {20, true}}) {
+    const Pairs few = Draw(static_cast<std::size_t>(pairs), 3);
+    const auto fit = FitRepair(NormalPosterior(0.2, 0), few.Source(), few.Theta(), kAxes);
+    ASSERT_TRUE(fit);
+    EXPECT_EQ(fit->gain > 0, gains) << pairs;
+  }
+}
+
 TEST(RepairTest, FitTakesNoMoreRowsThanItsLimit) {
   const Pairs pairs = Draw(4100, 3);
   std::vector<std::uint32_t> heldout(4100);
@@ -276,6 +285,22 @@ TEST(RepairTest, SlopesAreTheDifferencesOfDensities) {
       EXPECT_NEAR(slopes->gradient[j], difference, 0.005 * (1 + std::abs(difference))) << u << j;
     }
   }
+}
+
+TEST(RepairTest, SlopesAtTheEndsAreThoseOfTheDensityThatIsReturned) {
+  const auto repaired = MakeRepairedEstimator(std::make_unique<NormalPosterior>(0.6, 0.3),
+                                              {{0.2, 1}, {0, 0}, 1, 0}, kAxes);
+  const std::vector<float> x = {-1, 0};
+  const auto slope = [&](float u) {
+    const std::vector<float> at = {u, 0};
+    return repaired->LogDensitySlopes(x, {at.data(), 1, 2})->gradient[0];
+  };
+  for (const float u : {0.0f, 1e-7f, 1.0f}) EXPECT_EQ(slope(u), 0);
+  // Before the repair beyond the clamp: only the slope of the map is left.
+  const float u = 1e-3f;
+  EXPECT_NEAR(slope(u), -1 / u, 2);
+  EXPECT_LT(repaired->LogDensity(x, {std::vector<float>{2 * u, 0}.data(), 1, 2})[0] - 1e-3,
+            repaired->LogDensity(x, {std::vector<float>{u, 0}.data(), 1, 2})[0]);
 }
 
 TEST(RepairTest, ADrawDependsOnItsNumberOnly) {

@@ -213,6 +213,19 @@ TEST_F(StudyManagerTest, StudyKeepsItsRecipesAndIsFoundWhereItCouldNotBegin) {
   EXPECT_THAT(parts.registry.Get("other-summary")->settings, HasSubstr("\"estimator\":\"flow\""));
 }
 
+TEST_F(StudyManagerTest, StudyOfAnOlderVersionIsTrainedAsThatWouldHave) {
+  StudySpec spec = ToySpec();
+  FillDefaults(spec);
+  nlohmann::json older = nlohmann::json::parse(StudyJson(MakeStudyRecord("toy", spec, {}), 1));
+  EXPECT_EQ(older.at("schema"), 2);  // Its summary is repaired.
+  older.erase("recipes");
+  older["schema"] = 1;
+  const auto read = StudyFromJson(older.dump());
+  ASSERT_TRUE(read) << read.error().Text();
+  EXPECT_THAT(read->recipes.at("summary"), testing::Not(HasSubstr("repair")));
+  EXPECT_THAT(StudyJson(*read, 1), HasSubstr("\"schema\": 1"));
+}
+
 TEST_F(StudyManagerTest, WhatIsNotThereIsNotFound) {
   EXPECT_EQ(parts_.Manager().Get("toy").error().code, ErrorCode::kNotFound);
   EXPECT_EQ(parts_.Manager().Cancel("toy").error().code, ErrorCode::kNotFound);
@@ -451,7 +464,7 @@ TEST(StudyRecordTest, JsonKeepsEverything) {
 TEST(StudyRecordTest, OtherSchemaVersionsAreRefused) {
   StudySpec spec = ToySpec();
   std::string text = StudyJson(MakeStudyRecord("toy", spec, {}), 1);
-  text.replace(text.find("\"schema\": 1"), 11, "\"schema\": 3");
+  text.replace(text.find("\"schema\": 2"), 11, "\"schema\": 3");
   EXPECT_EQ(StudyFromJson(text).error().code, ErrorCode::kDataLoss);
   EXPECT_EQ(StudyFromJson("[]").error().code, ErrorCode::kDataLoss);
   EXPECT_EQ(StudyFromJson("{\"schema\":1}").error().code, ErrorCode::kDataLoss);

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <deque>
+#include <list>
 #include <mutex>
 #include <nlohmann/json.hpp>
 
@@ -19,6 +19,8 @@ constexpr std::uint64_t kCentreSeed = 0x5EED;
 constexpr double kEdge = 1e-6;  // Unit columns keep this distance from 0 and 1.
 constexpr double kMostLogScale = 1.6, kMostShift = 2;
 constexpr std::size_t kMostRows = 2000, kMostApproximateRows = 500;
+constexpr std::size_t kLeastPairs =
+    10;  // For each parameter: with fewer, chance has no known size.
 constexpr int kSweeps = 3;
 constexpr int kSteps = 9;  // Of each golden-section search: to 0.02 in the first sweep.
 
@@ -39,6 +41,10 @@ double LogSlope(double u, Axis axis) {
   return -std::log(inside) - std::log1p(-inside);
 }
 
+bool IsClamped(double u, Axis axis) {
+  constexpr double kRounding = 1e-9;  // u may have been a float.
+  return axis == Axis::kUnit && (u <= kEdge + kRounding || u >= 1 - kEdge - kRounding);
+}
 // Derivative of LogSlope by u.
 double LogSlopeSlope(double u, Axis axis) {
   if (axis == Axis::kLine) return 0;
@@ -82,23 +88,31 @@ class CentreCache {
   Centre Get(std::span<const float> x, const Make& make) {
     {
       const std::scoped_lock lock(mutex_);
-      for (const auto& [of, centre] : recent_) {
-        if (of.size() == x.size() && std::memcmp(of.data(), x.data(), x.size_bytes()) == 0) {
-          return centre;  // By its bytes: a missing value is a NaN.
-        }
-      }
+      if (const Centre* known = Find(x)) return *known;
     }
     Centre centre = make();
     const std::scoped_lock lock(mutex_);
+    if (Find(x) != nullptr) return centre;  // Another thread was as fast.
     recent_.emplace_front(std::vector<float>(x.begin(), x.end()), centre);
     if (recent_.size() > kMost) recent_.pop_back();
     return centre;
   }
 
  private:
+  // Moves what it finds to the front; null where there is none. By bytes: a missing value is a NaN.
+  const Centre* Find(std::span<const float> x) {
+    const auto found = std::ranges::find_if(recent_, [&](const auto& entry) {
+      return entry.first.size() == x.size() &&
+             std::memcmp(entry.first.data(), x.data(), x.size_bytes()) == 0;
+    });
+    if (found == recent_.end()) return nullptr;
+    recent_.splice(recent_.begin(), recent_, found);
+    return &recent_.front().second;
+  }
+
   static constexpr std::size_t kMost = 16;
   std::mutex mutex_;
-  std::deque<std::pair<std::vector<float>, Centre>> recent_;  // Guarded by mutex_.
+  std::list<std::pair<std::vector<float>, Centre>> recent_;  // Guarded by mutex_.
 };
 
 // Place before the repair of a place after it, with the log of the density's factor added to
@@ -158,8 +172,15 @@ class RepairedEstimator : public DensityEstimator {
     for (std::size_t i = 0; i < theta.rows * d; ++i) {
       const Axis axis = AxisOf(axes_, i % d);
       const double u = theta.data[i], before = undone.before[i];
+      // At a clamp nothing moves, and the density there is constant.
+      if (IsClamped(u, axis)) {
+        slopes->gradient[i] = 0;
+        continue;
+      }
       const double speed =
-          std::exp(LogSlope(u, axis) - LogSlope(before, axis)) / repair_.scale[i % d];
+          IsClamped(before, axis)
+              ? 0
+              : std::exp(LogSlope(u, axis) - LogSlope(before, axis)) / repair_.scale[i % d];
       slopes->gradient[i] = static_cast<float>(
           (slopes->gradient[i] - LogSlopeSlope(before, axis)) * speed + LogSlopeSlope(u, axis));
     }
@@ -330,6 +351,7 @@ Result<Repair> FitRepair(const DensityEstimator& estimator, const estimators::Ro
                          MatrixView theta, const std::vector<Axis>& axes, std::stop_token stop) {
   const std::size_t d = theta.columns;
   Repair repair{std::vector<double>(d, 1), std::vector<double>(d, 0), theta.rows, 0};
+  if (theta.rows < kLeastPairs * d) return repair;
   const Score score(estimator, x, theta, axes, stop);
   const double before = score(repair);
   for (int sweep = 0; sweep < kSweeps; ++sweep) {

@@ -1,7 +1,8 @@
 // Optional repair of a trained posterior: its draws are shifted and scaled about their own centre,
 // by factors that maximise the log density of held-out pairs (a proper score, so that a posterior
 // that is right is left alone). Draws and densities stay consistent and exact, and draws stay in
-// the box; what it cannot change is a posterior's shape.
+// the box; what it cannot change is a posterior's shape on the line. At an end of a unit column
+// where the posterior does not vanish, the repaired density goes as u^(1 / scale - 1).
 #pragma once
 
 #include <functional>
@@ -30,8 +31,8 @@ std::string RepairJson(const Repair& repair);
 Result<Repair> RepairFromJson(const std::string& text, std::size_t dimension);
 
 // `x` and `theta` are pairs that the estimator was not trained on, as many rows each. Axes by
-// column; empty: all kUnit. Where the gain is within chance, all factors are 1, all shifts 0 and
-// the gain is 0. kCancelled on stop.
+// column; empty: all kUnit. Where the gain is within chance, or there are fewer than ten pairs for
+// each parameter, all factors are 1, all shifts 0 and the gain is 0. kCancelled on stop.
 Result<Repair> FitRepair(const estimators::DensityEstimator& estimator,
                          const estimators::RowSource& x, estimators::MatrixView theta,
                          const std::vector<estimators::Axis>& axes, std::stop_token stop = {});

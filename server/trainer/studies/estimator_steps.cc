@@ -23,13 +23,9 @@ std::filesystem::path CurvePath(const StudyContext& study, const std::string& in
 
 Result<Recipe> RecipeOf(const StudyContext& study, const std::string& input, std::size_t columns,
                         std::stop_token stop) {
-  const auto kept = study.journal.Snapshot().recipes;
-  const auto own = kept.find(input);
+  const std::string kept = study.journal.Snapshot().recipes.at(input);
   auto recipe =
-      own == kept.end()
-          ? StudyRecipe(study.spec, input)
-          : RecipeFromJson(own->second,
-                           {study.spec.constrained_count, columns, {}, input == "summary"});
+      RecipeFromJson(kept, {study.spec.constrained_count, columns, {}, input == "summary"});
   if (!recipe) return recipe;
   recipe->flow.dimension = study.dimension();
   recipe->flow.input_columns = columns;

@@ -54,6 +54,18 @@ StudyState StateFrom(const std::string& name) {
   throw json::other_error::create(501, "unknown state " + name, nullptr);
 }
 
+// Of a study that an older version began: it knew no repair.
+std::map<std::string, std::string> OldRecipes(const StudySpec& spec) {
+  std::map<std::string, std::string> recipes;
+  for (const char* input : {"features", "summary"}) {
+    auto recipe = StudyRecipe(spec, input);
+    if (!recipe) continue;
+    recipe->repair = false;
+    recipes[input] = RecipeJson(*recipe);
+  }
+  return recipes;
+}
+
 StudyRecord RecordFrom(const json& j) {
   StudyRecord record;
   j.at("id").get_to(record.id);
@@ -70,21 +82,28 @@ StudyRecord RecordFrom(const json& j) {
   j.at("models").get_to(record.models);
   record.modes = j.value("modes", std::vector<std::string>());  // Older studies lack it.
   record.trace = j.value("trace", std::string());
-  const json recipes = j.value("recipes", json::object());
-  for (const auto& [input, recipe] : recipes.items()) {
-    record.recipes[input] = recipe.dump();
+  if (!j.contains("recipes")) {
+    record.recipes = OldRecipes(record.spec);
+    return record;
   }
+  const json& recipes = j.at("recipes");
+  for (const char* input : {"features", "summary"})
+    record.recipes[input] = recipes.at(input).dump();
   j.at("revision_limit").get_to(record.revision);
   return record;
 }
 
 // An older version takes a file of its own schema only: it does not train something else.
-int SchemaOf(const StudySpec& spec) {
-  for (const EstimatorSpec* estimator : {&spec.features_estimator, &spec.summary_estimator}) {
-    const std::string& name = estimator->estimator;
-    if ((!name.empty() && name != EstimatorNames().front()) || !estimator->config.empty()) return 2;
+int SchemaOf(const StudyRecord& record) {
+  for (const EstimatorSpec* spec :
+       {&record.spec.features_estimator, &record.spec.summary_estimator}) {
+    const std::string& name = spec->estimator;
+    if ((!name.empty() && name != EstimatorNames().front()) || !spec->config.empty()) return 2;
   }
-  return 1;
+  const bool repairs = std::ranges::any_of(record.recipes, [](const auto& recipe) {
+    return json::parse(recipe.second).value("repair", false);
+  });
+  return repairs ? 2 : 1;
 }
 
 // Of all members, at most.
@@ -133,7 +152,7 @@ std::string StudyJson(const StudyRecord& record, std::uint64_t revision_limit) {
   for (const StepRecord& step : record.steps) steps.push_back(StepJson(step));
   json recipes = json::object();
   for (const auto& [input, recipe] : record.recipes) recipes[input] = json::parse(recipe);
-  const json j = {{"schema", SchemaOf(record.spec)},
+  const json j = {{"schema", SchemaOf(record)},
                   {"id", record.id},
                   {"state", kStateNames[static_cast<std::size_t>(record.state)]},
                   {"spec", ToJson(record.spec)},

@@ -43,7 +43,7 @@ struct StudyRecord {
   std::vector<std::string> modes;   // Of the devices that made its data, each once.
   std::string trace;                // W3C traceparent of the request that created it, or empty.
   // All settings of the estimators by input ("features", "summary"), as JSON text: rules of a later
-  // version do not change a study that is under way. Empty: of an older study.
+  // version do not change a study that is under way.
   std::map<std::string, std::string> recipes;
   std::uint64_t revision = 0;
 
@@ -54,7 +54,7 @@ struct StudyRecord {
 // A new study with all its steps ahead. The spec has its defaults.
 StudyRecord MakeStudyRecord(const std::string& id, const StudySpec& spec, WallTime now);
 
-// 1: studies of flows as the rules have them; 2: also of other estimators and settings.
+// 1: studies of flows as the rules have them; 2: also of other estimators, settings and repair.
 inline constexpr int kStudySchema = 2;
 // Text of study.json. `revision_limit` is what a reader takes as revision: higher than any that was
 // shown, so that revisions rise over a crash.

@@ -212,10 +212,9 @@ Result<v1::StudySpec> MakeStudySpec(const StudyOptions& options) {
 
 Status CheckUnderstood(const v1::StudySpec& wanted, const v1::StudySpec& created) {
   const auto kept = [](const v1::EstimatorSpec& a, const v1::EstimatorSpec& b) {
-    const bool standard = a.estimator().empty() || a.estimator() == "flow";
-    return (a.estimator() == b.estimator() || (standard && b.estimator().empty()) ||
-            a.estimator().empty()) &&
-           a.config() == b.config();
+    const bool same = a.estimator().empty() || a.estimator() == b.estimator() ||
+                      (a.estimator() == "flow" && b.estimator().empty());
+    return same && a.config() == b.config();
   };
   if (kept(wanted.features_estimator(), created.features_estimator()) &&
       kept(wanted.summary_estimator(), created.summary_estimator())) {

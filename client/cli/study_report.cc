@@ -53,16 +53,13 @@ bool IsField(const v1::EstimatorSpec& spec) {
 }
 
 std::string DescribeEstimator(const v1::EstimatorSpec& spec) {
-  std::string text = spec.estimator();
-  if (IsField(spec)) text += " (log densities are approximate)";
-  return text + fmt::format(
-                    "{}: {} transforms, {} hidden units, {} bins, at most {} epochs, patience {}, "
-                    "batches of "
-                    "{}, learning rate {:g}{}",
-                    spec.members() > 1 ? fmt::format(", mean of {}", spec.members()) : "",
-                    spec.transforms(), spec.hidden(), spec.bins(), spec.max_epochs(),
-                    spec.patience(), spec.batch_size(), spec.learning_rate(),
-                    spec.config().empty() ? "" : ", config " + spec.config());
+  return fmt::format(
+      "{}{}{}: {} transforms, {} hidden units, {} bins, at most {} epochs, patience {}, batches of "
+      "{}, learning rate {:g}{}",
+      spec.estimator(), IsField(spec) ? " (log densities are approximate)" : "",
+      spec.members() > 1 ? fmt::format(", mean of {}", spec.members()) : "", spec.transforms(),
+      spec.hidden(), spec.bins(), spec.max_epochs(), spec.patience(), spec.batch_size(),
+      spec.learning_rate(), spec.config().empty() ? "" : ", config " + spec.config());
 }
 
 std::vector<report::ReportSetting> SettingsOf(const v1::Study& study, const Protocol& protocol,

@@ -60,6 +60,22 @@ TEST_F(StudyServiceTest, CreateAgainGivesTheStudyAndOtherSettingsAreRefused) {
             grpc::StatusCode::ALREADY_EXISTS);
 }
 
+TEST_F(StudyServiceTest, EstimatorAndItsConfigTravelBothWays) {
+  v1::CreateStudyRequest request;
+  request.set_study_id("chosen");
+  *request.mutable_spec() = ToProto(ToySpec());
+  request.mutable_spec()->mutable_features_estimator()->set_estimator("affine-flow");
+  const std::string config = R"({"summary": "dilated", "repair": false})";
+  request.mutable_spec()->mutable_summary_estimator()->set_config(config);
+  v1::CreateStudyResponse response;
+  grpc::ClientContext context;
+  ASSERT_TRUE(trainer_->studies->CreateStudy(&context, request, &response).ok());
+  const v1::StudySpec& spec = response.study().spec();
+  EXPECT_EQ(spec.features_estimator().estimator(), "affine-flow");
+  EXPECT_EQ(spec.summary_estimator().estimator(), "flow");
+  EXPECT_EQ(spec.summary_estimator().config(), config);
+}
+
 TEST_F(StudyServiceTest, BadStudiesAreRefused) {
   const auto code = [&](const std::string& id, auto change) {
     v1::CreateStudyRequest request;
@@ -73,6 +89,10 @@ TEST_F(StudyServiceTest, BadStudiesAreRefused) {
   constexpr auto kInvalid = grpc::StatusCode::INVALID_ARGUMENT;
   EXPECT_EQ(code("Bad Id", [](auto&) {}), kInvalid);
   EXPECT_EQ(code("x", [](v1::StudySpec& s) { s.clear_profile_toml(); }), kInvalid);
+  EXPECT_EQ(
+      code("x",
+           [](v1::StudySpec& s) { s.mutable_features_estimator()->set_config("{\"epochs\": 3}"); }),
+      kInvalid);
   EXPECT_EQ(code("x", [](v1::StudySpec& s) { s.mutable_protocol()->set_grid_step_us(1e-9); }),
             kInvalid);
   EXPECT_EQ(code("x", [](v1::StudySpec& s) { s.mutable_device()->set_neuron(512); }), kInvalid);

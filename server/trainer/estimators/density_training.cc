@@ -210,11 +210,12 @@ Result<Networks> StartNetworks(const FlowOptions& options, const PairData& data,
   return networks;
 }
 
-Status TrainNetwork(const PairData& data, const RowSplit& split, const TrainingOptions& training,
-                    const StoredPart* start, DensityNetwork* network, TrainingResult* result) {
+// `pairs` describes the data.
+Status TrainNetwork(const PairData& data, const std::string& pairs, const RowSplit& split,
+                    const TrainingOptions& training, const StoredPart* start,
+                    DensityNetwork* network, TrainingResult* result) {
   const ComputeScope scope(training.threads);
-  std::string description =
-      DescribeTraining(training, network->Architecture(), DescribePairs(data));
+  std::string description = DescribeTraining(training, network->Architecture(), pairs);
   if (start != nullptr) description += " from " + Sha256Hex(EncodeTensors(start->tensors));
   const auto trainee = MakeTrainee(*network, data, training.seed);
   return Train(*trainee, split, training, description, SystemClock(), result);
@@ -271,9 +272,10 @@ Result<std::unique_ptr<DensityEstimator>> TrainDensityEstimator(const FlowOption
   const RowSplit split = SplitRows(data.x.rows, training);
   auto networks = StartNetworks(options, data, split, training, *start);
   if (!networks) return tl::unexpected(networks.error());
+  const std::string pairs = DescribePairs(data);
   const auto train = [&](std::uint32_t m, const TrainingOptions& own, TrainingResult* part) {
-    return TrainNetwork(data, split, MemberOptions(own, m), start->empty() ? nullptr : &(*start)[m],
-                        (*networks)[m].get(), part);
+    return TrainNetwork(data, pairs, split, MemberOptions(own, m),
+                        start->empty() ? nullptr : &(*start)[m], (*networks)[m].get(), part);
   };
   TrainingResult own_result;
   const auto count = static_cast<std::uint32_t>(networks->size());

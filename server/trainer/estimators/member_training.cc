@@ -35,7 +35,7 @@ class JointProgress {
     report_(all);
   }
 
-  // It took no more epochs than `epochs`.
+  // It took so many epochs, fewer than planned where it stopped early.
   void Finish(std::uint32_t member, std::uint32_t epochs) {
     const std::scoped_lock lock(mutex_);
     members_[member] = {epochs, epochs};

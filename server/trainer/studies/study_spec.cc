@@ -17,9 +17,6 @@ void Default(T& value, T standard) {
   if (value == T()) value = standard;
 }
 
-// As the rules of docs/inference.md have them, also on traces.
-constexpr double kWeightDecay = 0.03;
-
 // Flows of a study. One flow is too sure of where its mass lies; a flow on traces costs most of a
 // study's time, so that fewer are trained, and their mean, which comes out too wide or too narrow
 // by the seed, is repaired: docs/inference.md has the coverage.
@@ -30,7 +27,7 @@ void UseStudyDefaults(bool traces, Recipe& recipe) {
   recipe.training.plateau_epochs = 0;
   recipe.training.batch_size = traces ? 32 : 100;
   recipe.training.learning_rate = 4e-3;
-  recipe.training.weight_decay = kWeightDecay;
+  recipe.training.weight_decay = 0.03;
   recipe.repair = traces;
 }
 

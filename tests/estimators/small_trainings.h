@@ -36,8 +36,8 @@ inline TrainingOptions ShortTraining(std::uint32_t epochs = 3) {
 }
 
 inline std::unique_ptr<DensityEstimator> MustTrain(const FlowOptions& options, const Toy& toy,
-                                            const TrainingOptions& training,
-                                            TrainingResult* result = nullptr) {
+                                                   const TrainingOptions& training,
+                                                   TrainingResult* result = nullptr) {
   auto estimator = TrainDensityEstimator(options, toy.Pairs(), training, result);
   EXPECT_TRUE(estimator) << estimator.error().Text();
   return std::move(*estimator);
